@@ -1,0 +1,1 @@
+"""Purser: a gRPC wallet and loyalty server for online casinos."""

@@ -1,0 +1,94 @@
+"""What a client may ask of a wallet: one frozen value per kind of movement.
+
+All carry the client's own `transaction_id`; amounts are in minor units and never negative.
+Their form (ids, signs, known currencies) was judged before they were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from purser_server.domain.transactions import TransactionType, WinType
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Money comes into the wallet from the operator."""
+
+    transaction_id: str
+    player_id: str
+    currency_code: str
+    amount: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Money leaves the wallet towards the operator; `amount` None takes all there is."""
+
+    transaction_id: str
+    player_id: str
+    currency_code: str
+    amount: int | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bet:
+    """A stake in a round; the round opens by itself with its first bet."""
+
+    transaction_id: str
+    player_id: str
+    currency_code: str
+    amount: int
+    game_id: str
+    round_id: str
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Win:
+    """A payout, of one bet (`bet_transaction_id`), of a round, or of neither (promotions)."""
+
+    transaction_id: str
+    player_id: str
+    currency_code: str
+    amount: int
+    game_id: str = ""
+    round_id: str = ""
+    bet_transaction_id: str = ""
+    win_type: WinType = WinType.REGULAR
+    close_round: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Undo a bet or a win, as if it had not been, whether or not it has arrived."""
+
+    transaction_id: str
+    player_id: str
+    original_transaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRound:
+    """End a round; what is open in it is lost."""
+
+    transaction_id: str
+    player_id: str
+    game_id: str
+    round_id: str
+
+
+Command = Deposit | Withdraw | Bet | Win | Rollback | CloseRound
+
+TYPE_OF: Mapping[type, TransactionType] = {
+    Deposit: TransactionType.DEPOSIT,
+    Withdraw: TransactionType.WITHDRAWAL,
+    Bet: TransactionType.BET,
+    Win: TransactionType.WIN,
+    Rollback: TransactionType.ROLLBACK,
+    CloseRound: TransactionType.CLOSE_ROUND,
+}
+"""The type of the transaction that a command becomes."""

@@ -1,0 +1,49 @@
+"""What the rules answer with: a decision to carry out, or a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from purser_server.domain.players import PlayerStatus
+from purser_server.domain.rounds import Round
+from purser_server.domain.transactions import RollbackOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """A player's account in one currency, as locked for this decision. Minor units."""
+
+    account_number: int
+    player_id: str
+    player_status: PlayerStatus
+    currency_code: str
+    balance: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A game session that a bet may name."""
+
+    session_id: str
+    player_id: str
+    game_id: str
+    currency_code: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an accepted command does.
+
+    `amount` is what the transaction shows, `change` what its wallet gains, both minor units.
+    `round` is the round afterwards, None when untouched.
+    """
+
+    currency_code: str
+    amount: int
+    change: int = 0
+    round: Round | None = None
+    counts_in_round: bool = False
+    outcome: RollbackOutcome = RollbackOutcome.NONE
+    reverses_original: bool = False

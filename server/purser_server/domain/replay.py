@@ -1,0 +1,110 @@
+"""The same id again: told the stored answer when the content is the same, refused when not.
+
+The stored transaction holds every field that counts as content, so it is its own fingerprint:
+the comparison is exact, and it can name the field that differs.
+"""
+
+from __future__ import annotations
+
+from purser_server.domain.commands import (
+    TYPE_OF,
+    Bet,
+    CloseRound,
+    Command,
+    Deposit,
+    Rollback,
+    Win,
+    Withdraw,
+)
+from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.transactions import Transaction, TransactionState
+from purser_server.domain.wallet import transaction_rolled_back
+
+
+def replay(command: Command, known: Transaction) -> Transaction | Refusal:
+    """Answer a command whose id is known: the stored transaction, or why it is refused."""
+    if known.state is TransactionState.TOMBSTONE:
+        return _late_arrival(command, known)
+    differs = first_difference(command, known)
+    if differs:
+        return _id_reused(command.transaction_id, differs)
+    if known.refusal is not None:
+        return known.refusal.told_again()
+    return known
+
+
+def first_difference(command: Command, known: Transaction) -> str | None:
+    """Return the path of the first field in which the request differs from the stored content.
+
+    Metadata and session_id are not content.
+    """
+    if TYPE_OF[type(command)] is not known.type:
+        return "type"
+    if command.player_id != known.player_id:
+        return "player_id"
+    match command:
+        case Deposit():
+            return _money_differs(command, known)
+        case Withdraw():
+            return _withdraw_differs(command, known)
+        case Bet():
+            return _money_differs(command, known) or _round_differs(command, known)
+        case Win():
+            return (
+                _money_differs(command, known)
+                or _round_differs(command, known)
+                or _win_differs(command, known)
+            )
+        case Rollback():
+            same = command.original_transaction_id == known.related_transaction_id
+            return None if same else "original_transaction_id"
+        case CloseRound():
+            return _round_differs(command, known)
+
+
+def _money_differs(command: Deposit | Bet | Win, known: Transaction) -> str | None:
+    if command.currency_code != known.currency_code:
+        return "amount.currency_code"
+    return None if command.amount == known.amount else "amount.minor_units"
+
+
+def _withdraw_differs(command: Withdraw, known: Transaction) -> str | None:
+    if command.amount is None:
+        same = known.takes_all and command.currency_code == known.currency_code
+        return None if same else "all_of_currency_code"
+    if known.takes_all:
+        return "amount"
+    if command.currency_code != known.currency_code:
+        return "amount.currency_code"
+    return None if command.amount == known.amount else "amount.minor_units"
+
+
+def _round_differs(command: Bet | Win | CloseRound, known: Transaction) -> str | None:
+    if command.game_id != known.game_id:
+        return "game_id"
+    return None if command.round_id == known.round_id else "round_id"
+
+
+def _win_differs(command: Win, known: Transaction) -> str | None:
+    if command.bet_transaction_id != known.related_transaction_id:
+        return "bet_transaction_id"
+    if command.win_type is not known.win_type:
+        return "win_type"
+    return None if command.close_round == known.closes_round else "close_round"
+
+
+def _late_arrival(command: Command, tombstone: Transaction) -> Refusal:
+    """Refuse what was rolled back before it came; only bets and wins can be late."""
+    if not isinstance(command, Bet | Win):
+        return _id_reused(command.transaction_id, "type")
+    if command.player_id != tombstone.player_id:
+        return _id_reused(command.transaction_id, "player_id")
+    return transaction_rolled_back(command.transaction_id, command.round_id)
+
+
+def _id_reused(transaction_id: str, path: str) -> Refusal:
+    return Refusal(
+        Reason.TRANSACTION_ID_REUSED,
+        f"transaction id {transaction_id!r} was used before with another {path}",
+        {"transaction_id": transaction_id, "field": path},
+    )
