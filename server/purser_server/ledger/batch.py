@@ -1,0 +1,430 @@
+"""One flush: many commands, decided one after another over the state that was read under lock.
+
+A later command sees what an earlier one of the same flush did. Nothing here waits or fails for
+technical reasons; a refused command leaves its neighbours alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from purser_server.domain.accounts import CONTRA_KIND
+from purser_server.domain.commands import (
+    TYPE_OF,
+    Bet,
+    CloseRound,
+    Command,
+    Deposit,
+    Rollback,
+    Win,
+    Withdraw,
+)
+from purser_server.domain.decisions import Decision, Wallet
+from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.players import player_not_found, wallet_not_found
+from purser_server.domain.replay import replay
+from purser_server.domain.rollbacks import decide_rollback, refuse_or_settle_early
+from purser_server.domain.rounds import Round
+from purser_server.domain.transactions import (
+    Transaction,
+    TransactionState,
+    TransactionType,
+)
+from purser_server.domain.wallet import (
+    decide_bet,
+    decide_close_round,
+    decide_deposit,
+    decide_win,
+    decide_withdraw,
+    round_not_found,
+)
+from purser_server.ledger.ports import Changes, Entry, Loaded, Request, Reversal, RoundKey
+
+_ABSENT: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A command that succeeded, now or (`replayed`) earlier."""
+
+    transaction: Transaction
+    replayed: bool
+
+
+Outcome = Answer | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What succeeds or fails together: one request, or all the requests of an atomic group."""
+
+    requests: tuple[Request, ...]
+
+
+class Batch:
+    """The working state of a flush.
+
+    `own_numbers` are transaction numbers that this very flush used in an earlier attempt whose
+    COMMIT was not answered: what is found under them is this attempt's own work, not a replay.
+    """
+
+    def __init__(self, loaded: Loaded, own_numbers: frozenset[int] = frozenset()) -> None:
+        self._now = loaded.now
+        self._next_number = loaded.numbers_from
+        self._players = loaded.players
+        self._house_accounts = loaded.house
+        self._sessions = loaded.sessions
+        self._own_numbers = own_numbers
+        self._wallets = dict(loaded.wallets)
+        self._known = dict(loaded.known)
+        self._rounds = dict(loaded.rounds)
+        self._stored_rounds = loaded.rounds.keys()
+        self._touched_wallets: dict[tuple[int, str, str], None] = {}
+        self._touched_rounds: dict[RoundKey, None] = {}
+        self._house: dict[tuple[int, int], int] = {}
+        self._entries: list[Entry] = []
+        self._reversals: list[Reversal] = []
+        self._undo: list[tuple[dict[Any, Any], Any, Any]] | None = None
+
+    def decide(self, units: Iterable[Unit]) -> list[list[Outcome]]:
+        """Decide all units in order; the outcomes stand in the order of their requests."""
+        return [
+            [self._decide_one(unit.requests[0])]
+            if len(unit.requests) == 1
+            else self._decide_group(unit.requests)
+            for unit in units
+        ]
+
+    def changes(self) -> Changes:
+        """Return all that is to be written."""
+        changes = Changes(entries=self._entries, reversals=self._reversals)
+        for key in self._touched_rounds:
+            operator, player_id = key[0], key[1]
+            if key in self._stored_rounds:
+                changes.rounds.append((operator, self._rounds[key]))
+            else:
+                player = self._players[operator, player_id]
+                changes.new_rounds.append((operator, player, self._rounds[key]))
+        changes.wallets = [(key[0], self._wallets[key]) for key in self._touched_wallets]
+        changes.house = [(*account, change) for account, change in self._house.items() if change]
+        return changes
+
+    # -- groups ------------------------------------------------------------------------------
+
+    def _decide_group(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Let all requests succeed, or none; the failing one's own refusal is kept."""
+        self._undo = []
+        entries, reversals = len(self._entries), len(self._reversals)
+        outcomes: list[Outcome] = []
+        for index, request in enumerate(requests):
+            outcome = self._decide_one(request)
+            outcomes.append(outcome)
+            if isinstance(outcome, Refusal):
+                refused = self._entries[-1] if len(self._entries) > entries else None
+                self._take_back(entries, reversals)
+                self._keep_refusal(request, refused)
+                return [
+                    outcome if i == index else group_failed(index) for i in range(len(requests))
+                ]
+        self._undo = None
+        return outcomes
+
+    def _take_back(self, entries: int, reversals: int) -> None:
+        """Restore the state as it was before the group began."""
+        assert self._undo is not None
+        for mapping, key, before in reversed(self._undo):
+            if before is _ABSENT:
+                del mapping[key]
+            else:
+                mapping[key] = before
+        self._undo = None
+        del self._entries[entries:]
+        del self._reversals[reversals:]
+
+    def _keep_refusal(self, request: Request, refused: Entry | None) -> None:
+        """Store the refusal of a group's failing request, if it is one of those that are final."""
+        if refused is None or refused.transaction.state is not TransactionState.REFUSED:
+            return
+        if refused.transaction.transaction_id == request.command.transaction_id:
+            self._record(refused.operator, refused.transaction, refused.account)
+
+    def _set(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
+        """Change the working state so that a failing group can take it back."""
+        if self._undo is not None:
+            self._undo.append((mapping, key, mapping.get(key, _ABSENT)))
+        mapping[key] = value
+
+    # -- one command -------------------------------------------------------------------------
+
+    def _decide_one(self, request: Request) -> Outcome:
+        operator, command = request.operator, request.command
+        known = self._known.get((operator, command.transaction_id))
+        if known is not None:
+            return self._answer_known(command, known)
+        if (operator, command.player_id) not in self._players:
+            return player_not_found(command.player_id)
+        number = self._take_number()
+        judge = _JUDGES[type(command)]
+        decision = judge(self, operator, command, number)
+        if isinstance(decision, Refusal):
+            if decision.is_final:
+                self._store_refusal(operator, command, number, decision)
+            return decision
+        return Answer(self._carry_out(operator, command, number, decision), replayed=False)
+
+    def _answer_known(self, command: Command, known: Transaction) -> Outcome:
+        answer = replay(command, known)
+        own = known.number in self._own_numbers
+        if isinstance(answer, Refusal):
+            return known.refusal if own and known.refusal is not None else answer
+        return Answer(answer, replayed=not own)
+
+    def _take_number(self) -> int:
+        number = self._next_number
+        self._next_number += 1
+        return number
+
+    def _wallet(self, operator: int, player_id: str, currency_code: str) -> Wallet | Refusal:
+        wallet = self._wallets.get((operator, player_id, currency_code))
+        return wallet if wallet is not None else wallet_not_found(player_id, currency_code)
+
+    def _round(self, operator: int, command: Bet | Win | CloseRound) -> Round:
+        """Return the round as it stands; number 0 when not even its name is known yet."""
+        key = (operator, command.player_id, command.game_id, command.round_id)
+        known = self._rounds.get(key)
+        # A round that begins in this flush has all its wins in this flush: none so far.
+        return known or Round(0, command.player_id, command.game_id, command.round_id, settlers=())
+
+    # -- the rules, each with the state it needs ------------------------------------------------
+
+    def _judge_deposit(self, operator: int, deposit: Deposit, _: int) -> Decision | Refusal:
+        wallet = self._wallet(operator, deposit.player_id, deposit.currency_code)
+        return wallet if isinstance(wallet, Refusal) else decide_deposit(deposit, wallet)
+
+    def _judge_withdraw(self, operator: int, withdraw: Withdraw, _: int) -> Decision | Refusal:
+        wallet = self._wallet(operator, withdraw.player_id, withdraw.currency_code)
+        return wallet if isinstance(wallet, Refusal) else decide_withdraw(withdraw, wallet)
+
+    def _judge_bet(self, operator: int, bet: Bet, _: int) -> Decision | Refusal:
+        wallet = self._wallet(operator, bet.player_id, bet.currency_code)
+        if isinstance(wallet, Refusal):
+            return wallet
+        session = self._sessions.get((operator, bet.session_id)) if bet.session_id else None
+        return decide_bet(bet, wallet, self._round(operator, bet), session)
+
+    def _judge_win(self, operator: int, win: Win, number: int) -> Decision | Refusal:
+        wallet = self._wallet(operator, win.player_id, win.currency_code)
+        if isinstance(wallet, Refusal):
+            return wallet
+        bet = None
+        if win.bet_transaction_id:
+            bet = self._known.get((operator, win.bet_transaction_id))
+        round_ = self._round(operator, win) if win.round_id else None
+        return decide_win(win, wallet, round_, bet, number)
+
+    def _judge_close_round(self, operator: int, close: CloseRound, _: int) -> Decision | Refusal:
+        key = (operator, close.player_id, close.game_id, close.round_id)
+        round_ = self._rounds.get(key)
+        if round_ is None:
+            return round_not_found(close.game_id, close.round_id)
+        return decide_close_round(close, round_)
+
+    def _judge_rollback(self, operator: int, rollback: Rollback, _: int) -> Decision | Refusal:
+        original = self._known.get((operator, rollback.original_transaction_id))
+        early = refuse_or_settle_early(rollback, original)
+        if early is not None:
+            return early
+        assert original is not None
+        wallet = self._wallet(operator, rollback.player_id, original.currency_code)
+        if isinstance(wallet, Refusal):
+            return wallet
+        key = (operator, original.player_id, original.game_id, original.round_id)
+        return decide_rollback(original, wallet, self._rounds.get(key))
+
+    # -- carrying out --------------------------------------------------------------------------
+
+    def _carry_out(
+        self, operator: int, command: Command, number: int, decision: Decision
+    ) -> Transaction:
+        """Apply a decision to the working state and record its transaction."""
+        wallet = self._wallets.get((operator, command.player_id, decision.currency_code))
+        content = _content(command)
+        original = None
+        if isinstance(command, Rollback):
+            original = self._undo_original(operator, command, number, decision)
+        if decision.round is not None:
+            after = self._number_round(decision.round, number)
+            self._set(self._rounds, self._key_of(operator, after), after)
+            self._set(self._touched_rounds, self._key_of(operator, after), None)
+            content["round"] = after if isinstance(command, CloseRound) else None
+        if original is not None:
+            content["game_id"], content["round_id"] = original.game_id, original.round_id
+        transaction = Transaction(
+            number=number,
+            transaction_id=command.transaction_id,
+            type=TYPE_OF[type(command)],
+            state=TransactionState.COMPLETED,
+            player_id=command.player_id,
+            create_time=self._now,
+            currency_code=decision.currency_code,
+            amount=decision.amount,
+            change=decision.change,
+            balance_before=wallet.balance if wallet else None,
+            wallet_sequence=wallet.sequence + 1 if wallet and decision.change else 0,
+            counts_in_round=decision.counts_in_round,
+            rollback_outcome=decision.outcome,
+            **content,
+        )
+        self._record(operator, transaction, wallet.account_number if wallet else None)
+        if wallet is not None and decision.change:
+            self._post(operator, wallet, transaction)
+        return transaction
+
+    def _undo_original(
+        self, operator: int, rollback: Rollback, number: int, decision: Decision
+    ) -> Transaction | None:
+        """Mark the original as rolled back, or leave a tombstone where it has not arrived."""
+        key = (operator, rollback.original_transaction_id)
+        original = self._known.get(key)
+        if original is None:
+            self._bury(operator, rollback)
+            return None
+        if decision.reverses_original:
+            undone = replace(original, state=TransactionState.ROLLED_BACK)
+            self._set(self._known, key, undone)
+            self._reversals.append(Reversal(operator, original.number, number))
+        return original
+
+    def _bury(self, operator: int, rollback: Rollback) -> None:
+        tombstone = Transaction(
+            number=self._take_number(),
+            transaction_id=rollback.original_transaction_id,
+            type=TransactionType.UNSPECIFIED,
+            state=TransactionState.TOMBSTONE,
+            player_id=rollback.player_id,
+            create_time=self._now,
+            related_transaction_id=rollback.transaction_id,
+        )
+        self._record(operator, tombstone, None)
+
+    def _store_refusal(
+        self, operator: int, command: Command, number: int, refusal: Refusal
+    ) -> None:
+        content = _content(command)
+        currency = getattr(command, "currency_code", "")
+        wallet = self._wallets.get((operator, command.player_id, currency))
+        if isinstance(command, Rollback):
+            original = self._known[operator, command.original_transaction_id]
+            content["game_id"], content["round_id"] = original.game_id, original.round_id
+        transaction = Transaction(
+            number=number,
+            transaction_id=command.transaction_id,
+            type=TYPE_OF[type(command)],
+            state=TransactionState.REFUSED,
+            player_id=command.player_id,
+            create_time=self._now,
+            currency_code=currency,
+            amount=getattr(command, "amount", 0) or 0,
+            refusal=refusal,
+            **content,
+        )
+        self._record(operator, transaction, wallet.account_number if wallet else None)
+
+    def _record(self, operator: int, transaction: Transaction, account: int | None) -> None:
+        """Add a transaction to the history, and its round's name where it is not yet stored."""
+        self._set(self._known, (operator, transaction.transaction_id), transaction)
+        round_number = None
+        if transaction.round_id:
+            round_number = self._name_round(operator, transaction)
+        contra = None
+        if transaction.change:
+            kind = CONTRA_KIND[transaction.type]
+            contra = self._house_accounts[operator, kind, transaction.currency_code]
+        player = self._players[operator, transaction.player_id]
+        self._entries.append(Entry(operator, player, transaction, account, contra, round_number))
+
+    def _name_round(self, operator: int, transaction: Transaction) -> int:
+        """Return the number of the transaction's round, which is stored from now on."""
+        key = (operator, transaction.player_id, transaction.game_id, transaction.round_id)
+        round_ = self._rounds.get(key)
+        if round_ is None:
+            named = Round(
+                transaction.number,
+                transaction.player_id,
+                transaction.game_id,
+                transaction.round_id,
+                settlers=(),
+            )
+            self._set(self._rounds, key, named)
+            self._set(self._touched_rounds, key, None)
+            return named.number
+        return round_.number
+
+    def _post(self, operator: int, wallet: Wallet, transaction: Transaction) -> None:
+        """Move the money: the wallet gains what this writer's house account gives."""
+        after = Wallet(
+            wallet.account_number,
+            wallet.player_id,
+            wallet.player_status,
+            wallet.currency_code,
+            wallet.balance + transaction.change,
+            transaction.wallet_sequence,
+        )
+        key = (operator, wallet.player_id, wallet.currency_code)
+        self._set(self._wallets, key, after)
+        self._set(self._touched_wallets, key, None)
+        contra = self._entries[-1].contra_account
+        assert contra is not None, "a posting has two sides"
+        house = (operator, contra)
+        self._set(self._house, house, self._house.get(house, 0) - transaction.change)
+
+    @staticmethod
+    def _key_of(operator: int, round_: Round) -> RoundKey:
+        return (operator, round_.player_id, round_.game_id, round_.round_id)
+
+    @staticmethod
+    def _number_round(round_: Round, number: int) -> Round:
+        """Give a new round the number of the transaction that first names it."""
+        return round_ if round_.number else replace(round_, number=number)
+
+
+def group_failed(index: int) -> Refusal:
+    """Refuse an operation of an atomic group because the one at `index` failed."""
+    return Refusal(
+        Reason.ATOMIC_GROUP_FAILED,
+        f"operation {index} of the atomic group failed, so none was carried out",
+        {"index": str(index)},
+    )
+
+
+def _content(command: Command) -> dict[str, Any]:
+    """Return the fields of a transaction that a command fixes, beside amount and player."""
+    match command:
+        case Deposit():
+            return {"metadata": command.metadata}
+        case Withdraw():
+            return {"metadata": command.metadata, "takes_all": command.amount is None}
+        case Bet() | CloseRound():
+            return {"game_id": command.game_id, "round_id": command.round_id}
+        case Win():
+            return {
+                "game_id": command.game_id,
+                "round_id": command.round_id,
+                "related_transaction_id": command.bet_transaction_id,
+                "win_type": command.win_type,
+                "closes_round": command.close_round,
+            }
+        case Rollback():
+            return {"related_transaction_id": command.original_transaction_id}
+
+
+_JUDGES: Mapping[type, Callable[..., Decision | Refusal]] = {
+    Deposit: Batch._judge_deposit,
+    Withdraw: Batch._judge_withdraw,
+    Bet: Batch._judge_bet,
+    Win: Batch._judge_win,
+    CloseRound: Batch._judge_close_round,
+    Rollback: Batch._judge_rollback,
+}

@@ -1,0 +1,88 @@
+"""The ledger's door: spreads requests over lanes and brings their outcomes back in order.
+
+A player's requests always take the same lane, so that they are decided in the order in which
+they came. Lanes write to separate connections and separate stripes of the house accounts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+from purser_server.domain.errors import RefusedError
+from purser_server.ledger.batch import Outcome, Unit
+from purser_server.ledger.lane import Lane, LaneLimits, overloaded
+from purser_server.ledger.ports import Request, WriterSession
+
+
+class Ledger:
+    """Executes requests at most once each, combined with whatever else is under way."""
+
+    def __init__(
+        self,
+        sessions: Sequence[WriterSession],
+        limits: LaneLimits,
+        observe: Callable[[int, float], None] = lambda _operations, _seconds: None,
+    ) -> None:
+        self._limits = limits
+        self._lanes = [Lane(session, limits, observe) for session in sessions]
+
+    def start(self) -> None:
+        """Start the writers."""
+        for lane in self._lanes:
+            lane.start()
+
+    async def stop(self) -> None:
+        """Write what was accepted, then stop the writers."""
+        await asyncio.gather(*(lane.stop() for lane in self._lanes))
+
+    @property
+    def queued(self) -> int:
+        """Operations that wait, over all lanes."""
+        return sum(lane.queued for lane in self._lanes)
+
+    async def execute(self, request: Request) -> Outcome:
+        """Execute one request. Raises RefusedError (OVERLOADED) when the queue is full."""
+        lane = self._lane_of(request)
+        if not lane.has_room(1):
+            raise RefusedError(overloaded("ledger"))
+        return (await lane.submit((Unit((request,)),)))[0][0]
+
+    async def execute_each(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Execute requests independently; the outcomes stand in their order.
+
+        Raises RefusedError (OVERLOADED) before anything is queued.
+        """
+        places: dict[Lane, list[int]] = {}
+        for place, request in enumerate(requests):
+            places.setdefault(self._lane_of(request), []).append(place)
+        self._refuse_overload({lane: len(mine) for lane, mine in places.items()})
+        waiting: list[tuple[list[int], asyncio.Future[list[list[Outcome]]]]] = []
+        for lane, mine in places.items():
+            for start in range(0, len(mine), self._limits.per_flush):
+                chunk = mine[start : start + self._limits.per_flush]
+                waiting.append((chunk, lane.submit([Unit((requests[at],)) for at in chunk])))
+        await asyncio.gather(*(done for _, done in waiting))
+        outcomes: dict[int, Outcome] = {}
+        for chunk, done in waiting:
+            for place, unit_outcomes in zip(chunk, done.result(), strict=True):
+                outcomes[place] = unit_outcomes[0]
+        return [outcomes[place] for place in range(len(requests))]
+
+    async def execute_atomically(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Execute requests of any players so that all succeed or none.
+
+        Raises RefusedError (OVERLOADED) before anything is queued.
+        """
+        lane = self._lane_of(requests[0])
+        self._refuse_overload({lane: len(requests)})
+        return (await lane.submit((Unit(tuple(requests)),)))[0]
+
+    def _refuse_overload(self, sizes: dict[Lane, int]) -> None:
+        if not all(lane.has_room(size) for lane, size in sizes.items()):
+            raise RefusedError(overloaded("ledger"))
+
+    def _lane_of(self, request: Request) -> Lane:
+        key = f"{request.operator}/{request.command.player_id}"
+        return self._lanes[crc32(key.encode()) % len(self._lanes)]

@@ -1,0 +1,139 @@
+"""What the write path needs of a store, and what passes between them.
+
+The store implements `WriterSession`: one connection of one lane. Everything that a flush must
+know comes in one `Loaded`, read under lock; everything that it changes goes back as `Changes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from purser_server.domain.accounts import AccountKind
+from purser_server.domain.commands import Command
+from purser_server.domain.decisions import Session, Wallet
+from purser_server.domain.rounds import Round
+from purser_server.domain.transactions import Transaction
+
+RoundKey = tuple[int, str, str, str]
+"""operator number, player id, game id, round id"""
+
+NUMBERS_PER_FLUSH = 32_768
+"""How many transaction numbers one flush may use; the store hands them out in such blocks."""
+
+
+class StoreUnavailableError(Exception):
+    """The connection was lost, or could not be made, before COMMIT was sent: nothing happened."""
+
+
+class CommitUnknownError(Exception):
+    """The connection was lost while COMMIT was on its way: it may or may not have happened."""
+
+
+class ContentionError(Exception):
+    """Another writer was in the way (deadlock, lock timeout, an id written just now): try again."""
+
+
+class PoisonedError(Exception):
+    """PostgreSQL refuses a value of this flush; `out_of_range` when a number grew too large."""
+
+    def __init__(self, cause: str, *, out_of_range: bool) -> None:
+        super().__init__(cause)
+        self.out_of_range = out_of_range
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One command of one operator, given by the operator's number in the store."""
+
+    operator: int
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What is known before a flush is decided; the wallets are locked until its end.
+
+    `numbers_from` is the first of NUMBERS_PER_FLUSH transaction numbers; they ascend with the
+    order in which flushes got their locks. `players` maps (operator, player id) to the player's
+    number. `house` maps (operator, kind, currency) to this writer's own stripe of that account.
+    """
+
+    numbers_from: int
+    now: datetime
+    players: Mapping[tuple[int, str], int]
+    wallets: Mapping[tuple[int, str, str], Wallet]
+    house: Mapping[tuple[int, AccountKind, str], int]
+    known: Mapping[tuple[int, str], Transaction]
+    rounds: Mapping[RoundKey, Round]
+    sessions: Mapping[tuple[int, str], Session]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A transaction to be written, with the numbers of the rows that it belongs to."""
+
+    operator: int
+    player: int
+    transaction: Transaction
+    account: int | None = None
+    contra_account: int | None = None
+    round: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """`original` was rolled back by `rollback`, both as transaction numbers."""
+
+    operator: int
+    original: int
+    rollback: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a flush writes, all at once. House accounts are given as the sum of their changes."""
+
+    entries: list[Entry] = field(default_factory=list)
+    reversals: list[Reversal] = field(default_factory=list)
+    new_rounds: list[tuple[int, int, Round]] = field(default_factory=list)
+    """operator number, player number, round"""
+    rounds: list[tuple[int, Round]] = field(default_factory=list)
+    wallets: list[tuple[int, Wallet]] = field(default_factory=list)
+    house: list[tuple[int, int, int]] = field(default_factory=list)
+    """operator number, account number, change in minor units"""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write; every change comes with an entry."""
+        return bool(self.entries)
+
+
+class WriterSession(Protocol):
+    """One lane's connection. Between `begin` and `commit` nothing else runs on it."""
+
+    async def connect(self, patience_s: float) -> None:
+        """Connect if not connected, trying for at most so many seconds.
+
+        Ends a transaction that an earlier, lost connection of this session may have left open.
+        Raises StoreUnavailableError.
+        """
+
+    async def begin(self) -> None:
+        """Open the SQL transaction."""
+
+    async def load(self, requests: Sequence[Request]) -> Loaded:
+        """Lock the wallets of these requests in sorted order, then read what is known of them."""
+
+    async def save(self, changes: Changes) -> None:
+        """Write everything, in few statements."""
+
+    async def commit(self) -> None:
+        """Commit. Raises CommitUnknownError when the answer was lost."""
+
+    async def rollback(self) -> None:
+        """Give the SQL transaction up; never raises."""
+
+    async def close(self) -> None:
+        """Close the connection; never raises."""
