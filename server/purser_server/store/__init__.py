@@ -1,0 +1,1 @@
+"""PostgreSQL: tables, statements and migrations. The only room that knows SQL."""

@@ -1,0 +1,73 @@
+"""The pool for everything but the write path, and what its faults mean to callers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from purser_server.domain.errors import RefusedError
+from purser_server.ledger.lane import unavailable
+from purser_server.ledger.ports import ContentionError, StoreUnavailableError
+from purser_server.store.faults import CONNECTION_FAULTS, translate
+
+_POOL_SIZE = 8
+_POOL_WAIT_S = 5.0
+_SERVER_SETTINGS = {
+    "application_name": "purser",
+    "synchronous_commit": "on",
+    "lock_timeout": "5s",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "15s",
+    "jit": "off",
+}
+
+
+def make_engine(url: str) -> AsyncEngine:
+    """Return a pool for a `postgresql://` URL; it connects when first used."""
+    return create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        pool_size=_POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=_POOL_WAIT_S,
+        pool_pre_ping=True,
+        connect_args={"timeout": _POOL_WAIT_S, "server_settings": _SERVER_SETTINGS},
+    )
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Give a connection for reading. Raises RefusedError: LEDGER_UNAVAILABLE."""
+    async with _translated(), engine.connect() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Give a transaction that commits at the end. Raises RefusedError: LEDGER_UNAVAILABLE."""
+    async with _translated(), engine.begin() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError, *CONNECTION_FAULTS) as error:
+        if isinstance(error, PoolTimeoutError) or _is_passing(error):
+            raise RefusedError(unavailable()) from error
+        raise
+
+
+def _is_passing(error: Any) -> bool:
+    """Tell whether the fault lies in the connection or in other writers, not in the request."""
+    if isinstance(error, DBAPIError):
+        driver_error = getattr(error.orig, "__cause__", None) or error.orig
+        if error.connection_invalidated or not isinstance(driver_error, Exception):
+            return True
+        error = driver_error
+    return isinstance(translate(error), StoreUnavailableError | ContentionError)

@@ -1,0 +1,1 @@
+"""Alembic's environment: the schema's history, from an empty database to this release."""

@@ -1,0 +1,136 @@
+"""Operators: implements `usecases.ports.OperatorStore`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from purser_server.domain.operators import Operator
+from purser_server.store.engine import reading, writing
+from purser_server.store.tables import operator_currencies, operators
+
+
+class PostgresOperators:
+    """Operators by id."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def create(
+        self, operator_id: str, display_name: str, currencies: Mapping[str, int]
+    ) -> tuple[Operator, bool]:
+        """Create the operator, or return it as it was created first; True when created now."""
+        created_as = {"display_name": display_name, "currencies": dict(currencies)}
+        statement = (
+            insert(operators)
+            .values(operator_id=operator_id, display_name=display_name, created_as=created_as)
+            .on_conflict_do_nothing()
+            .returning(operators.c.operator_no)
+        )
+        async with writing(self._engine) as connection:
+            number = await connection.scalar(statement)
+            if number is not None:
+                await _declare(connection, number, currencies)
+            row = (
+                await connection.execute(
+                    select(operators).where(operators.c.operator_id == operator_id)
+                )
+            ).one()
+            first = Operator(
+                number=row.operator_no,
+                operator_id=operator_id,
+                display_name=row.created_as["display_name"],
+                create_time=row.create_time,
+                currencies=row.created_as["currencies"],
+            )
+            return first, number is not None
+
+    async def get(self, operator_id: str) -> Operator | None:
+        """Return an operator as it is now."""
+        async with reading(self._engine) as connection:
+            return await _one(connection, operator_id)
+
+    async def update(
+        self,
+        operator_id: str,
+        display_name: str,
+        add_currencies: Mapping[str, int],
+        player_messages: Mapping[str, str] | None,
+    ) -> Operator | None:
+        """Change what is given; None when there is no such operator."""
+        changed: dict[str, Any] = {"operator_id": operator_id}
+        if display_name:
+            changed["display_name"] = display_name
+        if player_messages is not None:
+            changed["player_messages"] = dict(player_messages)
+        statement = (
+            update(operators)
+            .where(operators.c.operator_id == operator_id)
+            .values(changed)
+            .returning(operators.c.operator_no)
+        )
+        async with writing(self._engine) as connection:
+            number = await connection.scalar(statement)
+            if number is None:
+                return None
+            await _declare(connection, number, add_currencies)
+            return await _one(connection, operator_id)
+
+    async def list(self, after: int, limit: int) -> Sequence[Operator]:
+        """Return operators, oldest first, from behind number `after`."""
+        query = (
+            select_operators()
+            .where(operators.c.operator_no > after)
+            .order_by(operators.c.operator_no)
+            .limit(limit)
+        )
+        async with reading(self._engine) as connection:
+            return [operator_from_row(row) for row in await connection.execute(query)]
+
+
+def select_operators(*more: Any) -> Select[Any]:
+    """Select operators with the currencies they declared, as JSON, and `more` columns."""
+    declared = (
+        select(
+            func.coalesce(
+                func.jsonb_object_agg(operator_currencies.c.code, operator_currencies.c.exponent),
+                func.jsonb_build_object(),
+            )
+        )
+        .where(operator_currencies.c.operator_no == operators.c.operator_no)
+        .scalar_subquery()
+        .label("currencies")
+    )
+    return select(operators, declared, *more)
+
+
+def operator_from_row(row: Any) -> Operator:
+    """Make an operator of a row of `select_operators`."""
+    return Operator(
+        number=row.operator_no,
+        operator_id=row.operator_id,
+        display_name=row.display_name,
+        create_time=row.create_time,
+        currencies=row.currencies,
+        player_messages=row.player_messages,
+    )
+
+
+async def _one(connection: AsyncConnection, operator_id: str) -> Operator | None:
+    query = select_operators().where(operators.c.operator_id == operator_id)
+    row = (await connection.execute(query)).first()
+    return operator_from_row(row) if row is not None else None
+
+
+async def _declare(connection: AsyncConnection, number: int, currencies: Mapping[str, int]) -> None:
+    """Add currencies; one that is declared keeps its exponent, which never changes."""
+    rows = [
+        {"operator_no": number, "code": code, "exponent": exponent}
+        for code, exponent in sorted(currencies.items())
+    ]
+    if rows:
+        await connection.execute(insert(operator_currencies).values(rows).on_conflict_do_nothing())

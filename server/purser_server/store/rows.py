@@ -1,0 +1,130 @@
+"""How the domain's values become rows, and rows values again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.rounds import Round
+from purser_server.domain.transactions import (
+    RollbackOutcome,
+    Transaction,
+    TransactionState,
+    TransactionType,
+    WinType,
+)
+
+
+class Row(Protocol):
+    """A row of the driver or of SQLAlchemy, by column name."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """Return a column's value."""
+
+
+CLOSES_ROUND = 1
+TAKES_ALL = 2
+COUNTS_IN_ROUND = 4
+
+_TYPES = {int(value): value for value in TransactionType}
+_STATES = {int(value): value for value in TransactionState}
+_WIN_TYPES = {int(value): value for value in WinType}
+_OUTCOMES = {int(value): value for value in RollbackOutcome}
+_NO_DETAIL: Mapping[str, Any] = {}
+
+
+def flags_of(transaction: Transaction) -> int:
+    """Return a transaction's yes-or-no fields as bits."""
+    return (
+        CLOSES_ROUND * transaction.closes_round
+        + TAKES_ALL * transaction.takes_all
+        + COUNTS_IN_ROUND * transaction.counts_in_round
+    )
+
+
+def detail_of(transaction: Transaction) -> dict[str, Any] | None:
+    """Return what only few transactions have, as JSON; None for most."""
+    detail: dict[str, Any] = {}
+    if transaction.refusal is not None:
+        refusal = transaction.refusal
+        detail["refusal"] = [refusal.reason, refusal.message, dict(refusal.metadata)]
+    if transaction.metadata:
+        detail["metadata"] = dict(transaction.metadata)
+    if transaction.round is not None:
+        detail["round"] = _round_to_json(transaction.round)
+    if transaction.game_id and not transaction.round_id:
+        detail["game_id"] = transaction.game_id
+    if transaction.refusal is not None and transaction.currency_code:
+        # A refused movement has no posting whose account would tell the currency.
+        detail["currency_code"] = transaction.currency_code
+    return detail or None
+
+
+def transaction_from_row(row: Row) -> Transaction:
+    """Make a transaction of a row of `statements.TRANSACTIONS`."""
+    detail = row["detail"] or _NO_DETAIL
+    flags = row["flags"]
+    state = _STATES[row["state"]]
+    if row["is_reversed"]:
+        state = TransactionState.ROLLED_BACK
+    refusal = detail.get("refusal")
+    closed_round = detail.get("round")
+    return Transaction(
+        number=row["transaction_no"],
+        transaction_id=row["transaction_id"],
+        type=_TYPES[row["type"]],
+        state=state,
+        player_id=row["player_id"],
+        create_time=row["create_time"],
+        currency_code=row["unit"] or detail.get("currency_code", ""),
+        amount=row["amount"],
+        change=row["change"],
+        balance_before=row["balance_before"],
+        wallet_sequence=row["sequence"],
+        game_id=row["game_id"] or detail.get("game_id", ""),
+        round_id=row["round_id"] or "",
+        related_transaction_id=row["related_id"] or "",
+        win_type=_WIN_TYPES[row["win_type"]],
+        closes_round=bool(flags & CLOSES_ROUND),
+        takes_all=bool(flags & TAKES_ALL),
+        counts_in_round=bool(flags & COUNTS_IN_ROUND),
+        rollback_outcome=_OUTCOMES[row["outcome"]],
+        refusal=Refusal(Reason(refusal[0]), refusal[1], refusal[2]) if refusal else None,
+        round=Round(**closed_round) if closed_round else None,
+        metadata=detail.get("metadata", _NO_DETAIL),
+    )
+
+
+def round_from_row(row: Row, player_id: str) -> Round:
+    """Make a round of its row; its settlers are not loaded."""
+    return Round(
+        number=row["round_no"],
+        player_id=player_id,
+        game_id=row["game_id"],
+        round_id=row["round_id"],
+        opened=row["opened"],
+        currency_code=row["currency_code"],
+        bets=row["bets"],
+        wins=row["wins"],
+        total_bet=row["total_bet"],
+        total_win=row["total_win"],
+        closers=row["closers"],
+        covered_to=row["covered_to"],
+    )
+
+
+def _round_to_json(round_: Round) -> dict[str, Any]:
+    return {
+        "number": round_.number,
+        "player_id": round_.player_id,
+        "game_id": round_.game_id,
+        "round_id": round_.round_id,
+        "opened": round_.opened,
+        "currency_code": round_.currency_code,
+        "bets": round_.bets,
+        "wins": round_.wins,
+        "total_bet": round_.total_bet,
+        "total_win": round_.total_win,
+        "closers": round_.closers,
+    }

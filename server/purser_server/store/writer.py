@@ -1,0 +1,388 @@
+"""A lane's connection: what the ledger's Protocol asks for, in the statements of `statements`.
+
+Below SQLAlchemy, on the driver itself: here every microsecond is paid for each bet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from purser_server.domain.accounts import HOUSE_KINDS, AccountKind
+from purser_server.domain.commands import Bet, CloseRound, Rollback, Win
+from purser_server.domain.decisions import Session, Wallet
+from purser_server.domain.players import PlayerStatus
+from purser_server.domain.rounds import Round, Settler
+from purser_server.domain.transactions import Transaction
+from purser_server.ledger.ports import (
+    Changes,
+    CommitUnknownError,
+    Loaded,
+    Request,
+    RoundKey,
+    StoreUnavailableError,
+)
+from purser_server.store import statements as sql
+from purser_server.store.faults import CONNECTION_FAULTS, translate
+from purser_server.store.rows import (
+    detail_of,
+    flags_of,
+    round_from_row,
+    transaction_from_row,
+)
+
+_SERVER_SETTINGS = {
+    "application_name": "purser writer",
+    # An answer means that it is on disk, whatever the database's own default says.
+    "synchronous_commit": "on",
+    "lock_timeout": "5s",
+    "statement_timeout": "15s",
+    "idle_in_transaction_session_timeout": "15s",
+    # Every statement finds its rows by key. A plan made while a table was still small must not
+    # read it whole when it has grown.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+_COMMAND_TIMEOUT_S = 20.0
+_CONNECT_TIMEOUT_S = 5.0
+_RECONNECT_PAUSE_S = 0.05
+
+House = dict[tuple[int, AccountKind, str], int]
+
+
+class PostgresWriter:
+    """Implements `ledger.ports.WriterSession` on one asyncpg connection."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: asyncpg.Connection | None = None
+        self._lost: tuple[int, Any] | None = None
+        self._stripe = 0
+        self._house: House = {}
+        self._new_house: House = {}
+
+    # -- the connection ----------------------------------------------------------------------
+
+    async def connect(self, patience_s: float) -> None:
+        """Connect if not connected, trying for at most so many seconds."""
+        if self._connection is not None and not self._connection.is_closed():
+            return
+        deadline = asyncio.get_running_loop().time() + patience_s
+        while True:
+            try:
+                self._connection = await self._open()
+                return
+            except (*CONNECTION_FAULTS, asyncpg.PostgresError) as error:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise StoreUnavailableError(repr(error)) from error
+                await asyncio.sleep(_RECONNECT_PAUSE_S)
+
+    async def _open(self) -> asyncpg.Connection:
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=_CONNECT_TIMEOUT_S,
+            command_timeout=_COMMAND_TIMEOUT_S,
+            server_settings=_SERVER_SETTINGS,
+        )
+        try:
+            await connection.set_type_codec(
+                "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+            )
+            if self._lost is not None:
+                await connection.execute(sql.END_LOST_SESSION, *self._lost)
+            self._stripe = await connection.fetchval(sql.CLAIM_STRIPE)
+            self._lost = tuple(await connection.fetchrow(sql.OWN_SESSION))
+            self._house.clear()
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    @property
+    def _live(self) -> asyncpg.Connection:
+        if self._connection is None:
+            raise StoreUnavailableError("not connected")
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def begin(self) -> None:
+        """Open the SQL transaction."""
+        with self._translated():
+            await self._live.execute("BEGIN")
+
+    async def commit(self) -> None:
+        """Commit; when the answer is lost, nobody knows, and the connection is given up."""
+        connection = self._live
+        try:
+            await connection.execute("COMMIT")
+        except CONNECTION_FAULTS as error:
+            self._drop()
+            raise CommitUnknownError(repr(error)) from error
+        except asyncpg.PostgresError as error:
+            raise translate(error) from error
+        self._house.update(self._new_house)
+
+    async def rollback(self) -> None:
+        """Give the SQL transaction up; never raises."""
+        if self._connection is None:
+            return
+        try:
+            await self._connection.execute("ROLLBACK")
+        except (*CONNECTION_FAULTS, asyncpg.PostgresError):
+            self._drop()
+
+    async def close(self) -> None:
+        """Close the connection; never raises."""
+        if self._connection is not None:
+            with contextlib.suppress(*CONNECTION_FAULTS, asyncpg.PostgresError):
+                await self._connection.close(timeout=_CONNECT_TIMEOUT_S)
+            self._connection = None
+
+    @contextlib.contextmanager
+    def _translated(self) -> Any:
+        """Turn the driver's errors into those of the ledger's Protocol."""
+        try:
+            yield
+        except (*CONNECTION_FAULTS, asyncpg.PostgresError, asyncpg.DataError) as error:
+            fault = translate(error)
+            if isinstance(fault, StoreUnavailableError):
+                self._drop()
+            raise fault from error
+
+    # -- reading -------------------------------------------------------------------------------
+
+    async def load(self, requests: Sequence[Request]) -> Loaded:
+        """Lock the wallets of these requests in sorted order, then read what is known of them."""
+        with self._translated():
+            players, wallets = await self._lock_wallets(requests)
+            known = await self._known(requests)
+            numbers_from, now, rounds = await self._rounds(requests, players, known)
+            return Loaded(
+                numbers_from=numbers_from,
+                now=now,
+                players=players,
+                wallets=wallets,
+                house=await self._house_accounts(wallets),
+                known=known,
+                rounds=rounds,
+                sessions=await self._sessions(requests),
+            )
+
+    async def _lock_wallets(
+        self, requests: Sequence[Request]
+    ) -> tuple[dict[tuple[int, str], int], dict[tuple[int, str, str], Wallet]]:
+        wanted = {(request.operator, request.command.player_id) for request in requests}
+        players: dict[tuple[int, str], int] = {}
+        wallets: dict[tuple[int, str, str], Wallet] = {}
+        for row in await self._live.fetch(sql.LOCK_WALLETS, *_columns(wanted, 2)):
+            operator, player_id, player, account, unit, balance, sequence, status = row
+            players[operator, player_id] = player
+            wallets[operator, player_id, unit] = Wallet(
+                account, player_id, _STATUSES[status], unit, balance, sequence
+            )
+        without_wallet = wanted - players.keys()
+        if without_wallet:
+            for row in await self._live.fetch(sql.PLAYERS, *_columns(without_wallet, 2)):
+                players[row[0], row[1]] = row[2]
+        return players, wallets
+
+    async def _known(self, requests: Sequence[Request]) -> dict[tuple[int, str], Transaction]:
+        wanted = {(request.operator, request.command.transaction_id) for request in requests}
+        wanted.update(_references(requests))
+        rows = await self._live.fetch(sql.KNOWN_TRANSACTIONS, *_columns(wanted, 2))
+        return {
+            (row["operator_no"], row["transaction_id"]): transaction_from_row(row) for row in rows
+        }
+
+    async def _rounds(
+        self,
+        requests: Sequence[Request],
+        players: Mapping[tuple[int, str], int],
+        known: Mapping[tuple[int, str], Transaction],
+    ) -> tuple[int, Any, dict[RoundKey, Round]]:
+        undone = _rounds_of_rollbacks(requests, known)
+        keys = [
+            key for key in dict.fromkeys([*_rounds_named(requests), *undone]) if key[:2] in players
+        ]
+        wanted = [(key[0], players[key[:2]], key[2], key[3]) for key in keys]
+        rows = await self._live.fetch(sql.ROUNDS, *_columns(wanted, 4))
+        rounds = {
+            keys[row["place"] - 1]: round_from_row(row, keys[row["place"] - 1][1])
+            for row in rows
+            if row["place"] is not None
+        }
+        if undone:
+            await self._add_settlers(rounds, undone)
+        return rows[0]["numbers_from"], rows[0]["now"], rounds
+
+    async def _add_settlers(self, rounds: dict[RoundKey, Round], undone: set[RoundKey]) -> None:
+        """Tell the rounds of rollbacks which of their wins settle bets."""
+        found = {(key[0], rounds[key].number): key for key in undone if key in rounds}
+        settlers: dict[RoundKey, list[Settler]] = {key: [] for key in found.values()}
+        for row in await self._live.fetch(sql.SETTLERS, *_columns(found, 2)):
+            operator, round_number, number, transaction_id, bet_transaction_id = row
+            settlers[found[operator, round_number]].append(
+                Settler(number, transaction_id, bet_transaction_id)
+            )
+        for key, wins in settlers.items():
+            rounds[key] = dataclasses.replace(rounds[key], settlers=tuple(wins))
+
+    async def _sessions(self, requests: Sequence[Request]) -> dict[tuple[int, str], Session]:
+        wanted = {
+            (request.operator, request.command.session_id)
+            for request in requests
+            if isinstance(request.command, Bet) and request.command.session_id
+        }
+        if not wanted:
+            return {}
+        return {
+            (row[0], row[1]): Session(*row[1:])
+            for row in await self._live.fetch(sql.SESSIONS, *_columns(wanted, 2))
+        }
+
+    async def _house_accounts(self, wallets: Mapping[tuple[int, str, str], Wallet]) -> House:
+        """Return this writer's house accounts for every unit in hand, making what is missing."""
+        units = {(operator, unit) for operator, _, unit in wallets}
+        missing = [
+            (operator, int(kind), unit)
+            for operator, unit in units
+            for kind in HOUSE_KINDS
+            if (operator, kind, unit) not in self._house
+        ]
+        self._new_house = {}
+        if missing:
+            columns = _columns(sorted(missing), 3)
+            await self._live.execute(sql.MAKE_HOUSE_ACCOUNTS, *columns, self._stripe)
+            for row in await self._live.fetch(sql.HOUSE_ACCOUNTS, *columns, self._stripe):
+                operator, kind, unit, account = row
+                self._new_house[operator, AccountKind(kind), unit] = account
+        return {**self._house, **self._new_house} if missing else self._house
+
+    # -- writing -------------------------------------------------------------------------------
+
+    async def save(self, changes: Changes) -> None:
+        """Write everything in one statement."""
+        new_rounds = [
+            (operator, round_.number, player, round_.game_id, round_.round_id, *_sums(round_))
+            for operator, player, round_ in changes.new_rounds
+        ]
+        rounds = [(operator, round_.number, *_sums(round_)) for operator, round_ in changes.rounds]
+        wallets = [
+            (operator, wallet.account_number, wallet.balance, wallet.sequence)
+            for operator, wallet in changes.wallets
+        ]
+        reversals = [(r.operator, r.original, r.rollback) for r in changes.reversals]
+        entries = [
+            (
+                entry.operator,
+                entry.transaction.number,
+                entry.transaction.transaction_id,
+                entry.transaction.type,
+                entry.transaction.state,
+                entry.player,
+                entry.account,
+                entry.contra_account,
+                entry.transaction.amount,
+                entry.transaction.change,
+                entry.transaction.balance_before,
+                entry.transaction.wallet_sequence,
+                entry.round,
+                entry.transaction.related_transaction_id or None,
+                entry.transaction.win_type,
+                flags_of(entry.transaction),
+                entry.transaction.rollback_outcome,
+                entry.transaction.create_time,
+                detail_of(entry.transaction),
+            )
+            for entry in changes.entries
+        ]
+        with self._translated():
+            await self._live.execute(
+                sql.SAVE,
+                *_columns(new_rounds, 13),
+                *_columns(rounds, 10),
+                *_columns(wallets, 4),
+                *_columns(changes.house, 3),
+                *_columns(reversals, 3),
+                *_columns(entries, 19),
+            )
+
+
+_STATUSES = {int(status): status for status in PlayerStatus}
+
+
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> Sequence[Sequence[Any]]:
+    """Turn rows into one array per column, as `unnest` takes them."""
+    return tuple(zip(*rows, strict=True)) or ((),) * width
+
+
+def _references(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
+    for request in requests:
+        command = request.command
+        if isinstance(command, Rollback):
+            yield request.operator, command.original_transaction_id
+        elif isinstance(command, Win) and command.bet_transaction_id:
+            yield request.operator, command.bet_transaction_id
+
+
+def _rounds_named(requests: Iterable[Request]) -> Iterable[RoundKey]:
+    for request in requests:
+        command = request.command
+        if isinstance(command, Bet | Win | CloseRound) and command.round_id:
+            yield _round_key(request.operator, command)
+
+
+def _rounds_of_rollbacks(
+    requests: Sequence[Request], known: Mapping[tuple[int, str], Transaction]
+) -> set[RoundKey]:
+    """Return the rounds of all originals that are to be rolled back, stored or in this flush."""
+    wanted = {
+        (request.operator, request.command.original_transaction_id)
+        for request in requests
+        if isinstance(request.command, Rollback)
+    }
+    if not wanted:
+        return set()
+    stored = ((key[0], known[key]) for key in wanted & known.keys())
+    arriving = (
+        (request.operator, request.command)
+        for request in requests
+        if isinstance(request.command, Bet | Win)
+        and (request.operator, request.command.transaction_id) in wanted
+    )
+    return {
+        _round_key(operator, original)
+        for operator, original in (*stored, *arriving)
+        if original.round_id
+    }
+
+
+def _round_key(operator: int, of: Transaction | Bet | Win | CloseRound) -> RoundKey:
+    return operator, of.player_id, of.game_id, of.round_id
+
+
+def _sums(round_: Round) -> tuple[Any, ...]:
+    return (
+        round_.opened,
+        round_.currency_code,
+        round_.bets,
+        round_.wins,
+        round_.total_bet,
+        round_.total_win,
+        round_.closers,
+        round_.covered_to,
+    )

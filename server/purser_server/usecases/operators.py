@@ -1,0 +1,143 @@
+"""Operators and their API keys: the administration of an installation."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from purser_server.domain.errors import Reason, Refusal, RefusedError, invalid_field
+from purser_server.domain.operators import (
+    ApiKey,
+    Operator,
+    Role,
+    api_key_not_found,
+    operator_exists,
+    operator_not_found,
+)
+from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.ports import KeyStore, OperatorStore
+
+
+def hash_of(api_key: str) -> bytes:
+    """Return what is stored of an API key. The keys are random, so a plain hash suffices."""
+    return hashlib.sha256(api_key.encode()).digest()
+
+
+class Operators:
+    """The verbs of an operator's life. `forget` drops what is cached of callers."""
+
+    def __init__(
+        self, operators: OperatorStore, keys: KeyStore, forget: Callable[[], None]
+    ) -> None:
+        self._operators = operators
+        self._keys = keys
+        self._forget = forget
+
+    async def create(
+        self, operator_id: str, display_name: str, currencies: Mapping[str, int]
+    ) -> tuple[Operator, bool]:
+        """Create an operator; True when it existed with this content.
+
+        Raises RefusedError: OPERATOR_EXISTS.
+        """
+        first, created = await self._operators.create(operator_id, display_name, currencies)
+        if first.display_name != display_name:
+            raise RefusedError(operator_exists(operator_id, "display_name"))
+        if first.currencies != currencies:
+            raise RefusedError(operator_exists(operator_id, "currencies"))
+        return await self.get(operator_id), not created
+
+    async def get(self, operator_id: str) -> Operator:
+        """Return an operator. Raises RefusedError: OPERATOR_NOT_FOUND."""
+        found = await self._operators.get(operator_id)
+        if found is None:
+            raise RefusedError(operator_not_found(operator_id))
+        return found
+
+    async def list(self, page_size: int, token: str) -> tuple[Sequence[Operator], str]:
+        """Return a page of operators, oldest first, and the next page's token."""
+        limit = page_limit(page_size)
+        after = page_position("operators", token, int) or 0
+        found = await self._operators.list(after, limit + 1)
+        page = found[:limit]
+        return page, page_token("operators", page[-1].number) if len(found) > limit else ""
+
+    async def update(
+        self,
+        operator_id: str,
+        display_name: str,
+        add_currencies: Mapping[str, int],
+        player_messages: Mapping[str, str] | None,
+    ) -> Operator:
+        """Change what is given. Raises RefusedError: OPERATOR_NOT_FOUND, INVALID_FIELD."""
+        declared = (await self.get(operator_id)).currencies
+        for code, exponent in add_currencies.items():
+            if declared.get(code, exponent) != exponent:
+                problem = (
+                    f"must keep exponent {declared[code]} for {code}: an exponent never changes"
+                )
+                raise RefusedError(invalid_field("add_currencies", problem))
+        found = await self._operators.update(
+            operator_id, display_name, add_currencies, player_messages
+        )
+        if found is None:
+            raise RefusedError(operator_not_found(operator_id))
+        self._forget()
+        return found
+
+    async def create_key(self, operator_id: str, roles: Sequence[Role]) -> tuple[str, str]:
+        """Make an API key; return its id and the key itself, which is not kept.
+
+        Raises RefusedError: OPERATOR_NOT_FOUND.
+        """
+        operator = await self.get(operator_id)
+        return await self._make_key(operator.number, roles)
+
+    async def create_admin_key(self) -> str | None:
+        """Make the installation's admin key at its first start; None when it was made before."""
+        if await self._keys.has_installation_key():
+            return None
+        _, api_key = await self._make_key(0, [Role.ADMIN])
+        return api_key
+
+    async def _make_key(self, operator: int, roles: Sequence[Role]) -> tuple[str, str]:
+        # Ids ascend with time, so that keys are listed oldest first.
+        key_id = f"key_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
+        api_key = f"purser_{secrets.token_urlsafe(32)}"
+        await self._keys.add(key_id, hash_of(api_key), operator, roles)
+        return key_id, api_key
+
+    async def list_keys(
+        self, operator_id: str, page_size: int, token: str
+    ) -> tuple[Sequence[ApiKey], str]:
+        """Return a page of an operator's keys, and the next page's token.
+
+        Raises RefusedError: OPERATOR_NOT_FOUND.
+        """
+        operator = await self.get(operator_id)
+        filters = ("api_keys", operator.number)
+        limit = page_limit(page_size)
+        after = page_position(filters, token, str) or ""
+        found = await self._keys.list(operator.number, after, limit + 1)
+        page = found[:limit]
+        return page, page_token(filters, page[-1].key_id) if len(found) > limit else ""
+
+    async def revoke_key(self, key_id: str) -> ApiKey:
+        """Revoke a key: at once in this process, within seconds in others.
+
+        Raises RefusedError: API_KEY_NOT_FOUND.
+        """
+        revoked = await self._keys.revoke(key_id)
+        if revoked is None:
+            raise RefusedError(api_key_not_found(key_id))
+        self._forget()
+        return revoked
+
+
+def not_served_yet(feature: str) -> Refusal:
+    """Refuse what the contract describes and this release does not serve."""
+    return Refusal(
+        Reason.NOT_SERVED_YET, f"{feature} is not served by this release", {"feature": feature}
+    )

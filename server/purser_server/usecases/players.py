@@ -1,0 +1,87 @@
+"""Players: link one to Purser (its wallets are made with it), look at it, change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from purser_server.domain.errors import RefusedError
+from purser_server.domain.players import (
+    Player,
+    PlayerStatus,
+    WalletBalance,
+    player_exists,
+    player_not_found,
+    wallet_not_found,
+)
+from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.ports import CreatedAs, PlayerChange, PlayerStore
+
+PlayerWithBalances = tuple[Player, Sequence[WalletBalance]]
+
+
+class Players:
+    """The verbs of a player's life."""
+
+    def __init__(self, store: PlayerStore) -> None:
+        self._store = store
+
+    async def create(
+        self,
+        operator: int,
+        player_id: str,
+        currency_codes: Sequence[str],
+        metadata: Mapping[str, str],
+    ) -> tuple[PlayerWithBalances, bool]:
+        """Create a player with a wallet per currency; True when it existed with this content.
+
+        Raises RefusedError: PLAYER_EXISTS.
+        """
+        wanted = CreatedAs(tuple(sorted(set(currency_codes))))
+        existing = await self._store.create(operator, player_id, wanted, metadata)
+        if existing is not None and existing != wanted:
+            raise RefusedError(player_exists(player_id, "currency_codes"))
+        return await self.get(operator, player_id), existing is not None
+
+    async def get(self, operator: int, player_id: str) -> PlayerWithBalances:
+        """Return a player and its balances. Raises RefusedError: PLAYER_NOT_FOUND."""
+        found = await self._store.get(operator, player_id)
+        if found is None:
+            raise RefusedError(player_not_found(player_id))
+        return found
+
+    async def balances(
+        self, operator: int, player_id: str, currency_code: str
+    ) -> Sequence[WalletBalance]:
+        """Return the balance in one currency, or (empty code) in all.
+
+        Raises RefusedError: PLAYER_NOT_FOUND, WALLET_NOT_FOUND.
+        """
+        _, balances = await self.get(operator, player_id)
+        if not currency_code:
+            return balances
+        wanted = [balance for balance in balances if balance.currency_code == currency_code]
+        if not wanted:
+            raise RefusedError(wallet_not_found(player_id, currency_code))
+        return wanted
+
+    async def update(
+        self, operator: int, player_id: str, change: PlayerChange
+    ) -> PlayerWithBalances:
+        """Change status, wallets or metadata; a new status holds at once, in every process.
+
+        Raises RefusedError: PLAYER_NOT_FOUND, PLAYER_CLOSED.
+        """
+        await self._store.update(operator, player_id, change)
+        return await self.get(operator, player_id)
+
+    async def list(
+        self, operator: int, statuses: Sequence[PlayerStatus], page_size: int, token: str
+    ) -> tuple[list[Player], str]:
+        """Return a page of players, oldest first, and the next page's token."""
+        filters = ("players", operator, sorted(set(statuses)))
+        limit = page_limit(page_size)
+        after = page_position(filters, token, int) or 0
+        found = await self._store.list(operator, statuses, after, limit + 1)
+        page = found[:limit]
+        more = len(found) > limit
+        return [player for _, player in page], page_token(filters, page[-1][0]) if more else ""
