@@ -1,0 +1,4 @@
+"""Running Purser: settings, logs, metrics, processes, the embedded PostgreSQL.
+
+No word of the business here.
+"""

@@ -1,0 +1,70 @@
+"""Metrics for Prometheus: calls by method and code, flushes, queued operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_OPERATIONS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 10_000)
+
+
+class Metrics:
+    """What one process counts and measures."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._calls = Counter(
+            "purser_calls", "Calls by method and code.", ["method", "code"], registry=self._registry
+        )
+        self._call_seconds = Histogram(
+            "purser_call_seconds",
+            "Seconds that calls took.",
+            ["method"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._flush_operations = Histogram(
+            "purser_flush_operations",
+            "Operations written in one SQL transaction.",
+            buckets=_OPERATIONS,
+            registry=self._registry,
+        )
+        self._flush_seconds = Histogram(
+            "purser_flush_seconds",
+            "Seconds that an SQL transaction of operations took.",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._queued = Gauge(
+            "purser_queued_operations",
+            "Operations that wait to be written.",
+            registry=self._registry,
+        )
+
+    def observe_call(self, method: str, code: str, seconds: float) -> None:
+        """Count one call."""
+        self._calls.labels(method, code).inc()
+        self._call_seconds.labels(method).observe(seconds)
+
+    def observe_flush(self, operations: int, seconds: float) -> None:
+        """Count one SQL transaction of the write path."""
+        self._flush_operations.observe(operations)
+        self._flush_seconds.observe(seconds)
+
+    def watch_queue(self, queued: Callable[[], int]) -> None:
+        """Ask this for the number of waiting operations, whenever metrics are read."""
+        self._queued.set_function(queued)
+
+    def serve(self, address: str) -> Callable[[], None]:
+        """Serve the metrics over HTTP at HOST:PORT; return what stops that."""
+        host, _, port = address.rpartition(":")
+        server, thread = start_http_server(int(port), host.strip("[]"), registry=self._registry)
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return stop

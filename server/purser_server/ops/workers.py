@@ -1,0 +1,93 @@
+"""Several server processes on one port: started, restarted when they die, stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+
+_log = logging.getLogger(__name__)
+
+_RESTART_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+_HEALTHY_AFTER_S = 30.0
+
+
+def reserve_port(address: str) -> tuple[socket.socket, str]:
+    """Bind HOST:PORT without listening, so that workers can share it; return its real address.
+
+    The socket must stay open while workers come and go: it keeps the port from others. Raises
+    OSError when the port is taken.
+    """
+    host, _, port = address.rpartition(":")
+    family, kind, protocol, _, place = socket.getaddrinfo(
+        host.strip("[]"), int(port), type=socket.SOCK_STREAM
+    )[0]
+    reserved = socket.socket(family, kind, protocol)
+    try:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(place)
+    except OSError:
+        reserved.close()
+        raise
+    return reserved, f"{host}:{reserved.getsockname()[1]}"
+
+
+class WorkerPool:
+    """Keeps `count` processes of one command alive until it is stopped.
+
+    Worker `n` (from 0) sees its number in the environment as PURSER_WORKER.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], count: int) -> None:
+        self._command = command
+        self._environment = environment
+        self._count = count
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Start all workers."""
+        for number in range(self._count):
+            await self._spawn(number)
+            self._keepers.append(asyncio.create_task(self._keep(number)))
+
+    async def stop(self, patience_s: float) -> None:
+        """Ask all to end (SIGTERM), and after so many seconds make them."""
+        self._stopping = True
+        running = [process for process in self._processes.values() if process.returncode is None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        endings = asyncio.gather(*(process.wait() for process in running))
+        try:
+            await asyncio.wait_for(endings, patience_s)
+        except TimeoutError:
+            for process in running:
+                if process.returncode is None:
+                    process.kill()
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+
+    async def _spawn(self, number: int) -> None:
+        environment = {**self._environment, "PURSER_WORKER": str(number)}
+        self._processes[number] = await asyncio.create_subprocess_exec(
+            *self._command, env=environment, start_new_session=True
+        )
+
+    async def _keep(self, number: int) -> None:
+        """Start a worker again whenever it dies, more slowly if it keeps dying."""
+        loop = asyncio.get_running_loop()
+        deaths = 0
+        while not self._stopping:
+            started = loop.time()
+            code = await self._processes[number].wait()
+            if self._stopping:
+                return
+            deaths = 0 if loop.time() - started > _HEALTHY_AFTER_S else deaths + 1
+            pause_s = _RESTART_PAUSES_S[min(deaths, len(_RESTART_PAUSES_S) - 1)]
+            _log.warning("worker %d ended with %d; again in %.1f s", number, code, pause_s)
+            await asyncio.sleep(pause_s)
+            await self._spawn(number)
