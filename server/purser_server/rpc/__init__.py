@@ -1,0 +1,1 @@
+"""gRPC: servicers, conversion between messages and the domain, errors, authentication."""

@@ -1,0 +1,50 @@
+"""Which roles may call which rpc; a call that is not in the table is not served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from purser_server.domain.operators import Role
+
+_PLAY = (Role.GAME, Role.BACKEND)
+_MANAGE = (Role.BACKEND,)
+_ADMINISTER = (Role.ADMIN,)
+
+_WALLET = "/purser.wallet.v1.WalletService/"
+_PLAYER = "/purser.wallet.v1.PlayerService/"
+_OPERATOR = "/purser.admin.v1.OperatorService/"
+_LEDGER = "/purser.admin.v1.LedgerService/"
+
+MAY_CALL: Mapping[str, tuple[Role, ...]] = {
+    _PLAYER + "CreatePlayer": _MANAGE,
+    _PLAYER + "UpdatePlayer": _MANAGE,
+    _PLAYER + "GetPlayer": _PLAY,
+    _PLAYER + "ListPlayers": _PLAY,
+    _WALLET + "Deposit": _MANAGE,
+    _WALLET + "Withdraw": _MANAGE,
+    _WALLET + "Bet": _PLAY,
+    _WALLET + "Win": _PLAY,
+    _WALLET + "Rollback": _PLAY,
+    _WALLET + "CloseRound": _PLAY,
+    _WALLET + "Execute": _PLAY,
+    _WALLET + "OpenGameSession": _PLAY,
+    _WALLET + "CloseGameSession": _PLAY,
+    _WALLET + "GetBalance": _PLAY,
+    _WALLET + "GetRound": _PLAY,
+    _WALLET + "GetTransaction": _PLAY,
+    _WALLET + "ListTransactions": _PLAY,
+    _OPERATOR + "CreateOperator": _ADMINISTER,
+    _OPERATOR + "GetOperator": _ADMINISTER,
+    _OPERATOR + "ListOperators": _ADMINISTER,
+    _OPERATOR + "UpdateOperator": _ADMINISTER,
+    _OPERATOR + "CreateApiKey": _ADMINISTER,
+    _OPERATOR + "ListApiKeys": _ADMINISTER,
+    _OPERATOR + "RevokeApiKey": _ADMINISTER,
+    _LEDGER + "VerifyLedger": _ADMINISTER,
+}
+
+OPERATION_NEEDS: Mapping[str, tuple[Role, ...]] = {"deposit": _MANAGE, "withdraw": _MANAGE}
+"""Operations of Execute that need more than Execute itself."""
+
+OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+"""Services that need no key."""

@@ -1,0 +1,142 @@
+"""The gRPC server: its limits, its services, health and reflection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from purser.admin.v1 import (
+    ledger_service_pb2,
+    ledger_service_pb2_grpc,
+    operator_service_pb2,
+    operator_service_pb2_grpc,
+)
+from purser.wallet.v1 import (
+    player_service_pb2,
+    player_service_pb2_grpc,
+    wallet_service_pb2,
+    wallet_service_pb2_grpc,
+)
+
+from purser_server.rpc.calls import CallInterceptor, Observe
+from purser_server.rpc.ledger_service import LedgerServicer
+from purser_server.rpc.operator_service import OperatorServicer
+from purser_server.rpc.player_service import PlayerServicer
+from purser_server.rpc.wallet_service import WalletServicer
+from purser_server.usecases.authentication import Authenticator
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+SERVICES = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in (
+        (wallet_service_pb2, "WalletService"),
+        (player_service_pb2, "PlayerService"),
+        (operator_service_pb2, "OperatorService"),
+        (ledger_service_pb2, "LedgerService"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """Bounds of what clients may do: bytes of metadata, streams per connection, calls in all."""
+
+    max_metadata_bytes: int = 16 * 1024
+    max_concurrent_streams: int = 1_000
+    max_concurrent_calls: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The servicers of one server."""
+
+    wallet: WalletServicer
+    player: PlayerServicer
+    operator: OperatorServicer
+    ledger: LedgerServicer
+
+
+class PurserServer:
+    """A grpc.aio server with everything that it serves."""
+
+    def __init__(
+        self,
+        services: Services,
+        authenticator: Authenticator,
+        observe: Observe,
+        limits: ServerLimits,
+        *,
+        share_port: bool = False,
+    ) -> None:
+        self._server = grpc.aio.server(
+            interceptors=[CallInterceptor(authenticator, observe)],
+            maximum_concurrent_rpcs=limits.max_concurrent_calls,
+            options=_options(limits, share_port=share_port),
+        )
+        add: Any = self._server
+        wallet_service_pb2_grpc.add_WalletServiceServicer_to_server(services.wallet, add)
+        player_service_pb2_grpc.add_PlayerServiceServicer_to_server(services.player, add)
+        operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(services.operator, add)
+        ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(services.ledger, add)
+        self._health = health_aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, add)
+        reflection.enable_server_reflection(
+            (
+                *SERVICES,
+                health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+                reflection.SERVICE_NAME,
+            ),
+            add,
+        )
+
+    def listen(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
+        """Bind the address; return the port. Raises OSError or RuntimeError when it is taken."""
+        if credentials is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, credentials)
+
+    async def start(self) -> None:
+        """Begin to serve, and say so in health."""
+        await self._server.start()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace_s: float) -> None:
+        """Say NOT_SERVING, take no new calls, let accepted ones finish for so many seconds."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+
+    async def _set_health(self, status: Any) -> None:
+        for service in ("", *SERVICES):
+            await self._health.set(service, status)
+
+
+def credentials_of(
+    certificate: bytes, key: bytes, client_ca: bytes | None
+) -> grpc.ServerCredentials:
+    """Return TLS credentials of PEM texts; with `client_ca` clients must show a certificate."""
+    return grpc.ssl_server_credentials(
+        [(key, certificate)],
+        root_certificates=client_ca,
+        require_client_auth=client_ca is not None,
+    )
+
+
+def _options(limits: ServerLimits, *, share_port: bool) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.so_reuseport", int(share_port)),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.max_concurrent_streams", limits.max_concurrent_streams),
+        # A connection whose other end vanished is found within a minute and a half.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ]

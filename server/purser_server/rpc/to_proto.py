@@ -1,0 +1,126 @@
+"""The domain's values become messages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from purser.admin.v1 import ledger_service_pb2, operator_pb2
+from purser.type.v1.money_pb2 import Money
+from purser.wallet.v1 import wallet_pb2
+
+from purser_server.domain.operators import ApiKey, Operator
+from purser_server.domain.players import Player, WalletBalance
+from purser_server.domain.rounds import Round
+from purser_server.domain.transactions import Transaction, TransactionType
+from purser_server.domain.verification import Finding
+from purser_server.rpc.status import error_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def timestamp(time: datetime) -> Timestamp:
+    """Return a time, exact to the microsecond."""
+    since = time - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
+
+
+def transaction(of: Transaction) -> wallet_pb2.Transaction:
+    """Return a transaction; what it does not have stays absent."""
+    currency = of.currency_code
+    known = bool(currency) and of.type is not TransactionType.CLOSE_ROUND
+    moved = known and of.balance_before is not None
+    return wallet_pb2.Transaction(
+        transaction_id=of.transaction_id,
+        type=of.type,  # type: ignore[arg-type]
+        state=of.state,  # type: ignore[arg-type]
+        player_id=of.player_id,
+        amount=Money(currency_code=currency, minor_units=of.amount) if known else None,
+        balance_before=_money(currency, of.balance_before) if moved else None,
+        balance_after=_money(currency, of.balance_after) if moved else None,
+        game_id=of.game_id,
+        round_id=of.round_id,
+        related_transaction_id=of.related_transaction_id,
+        win_type=of.win_type if of.type is TransactionType.WIN else 0,  # type: ignore[arg-type]
+        wallet_sequence=of.wallet_sequence,
+        create_time=timestamp(of.create_time),
+        refusal=error_of(of.refusal) if of.refusal is not None else None,
+        metadata=of.metadata,
+    )
+
+
+def round_(of: Round) -> wallet_pb2.Round:
+    """Return a round with what stands in it."""
+    return wallet_pb2.Round(
+        player_id=of.player_id,
+        game_id=of.game_id,
+        round_id=of.round_id,
+        state=of.state,  # type: ignore[arg-type]
+        bets=of.bets,
+        wins=of.wins,
+        total_bet=_money(of.currency_code, of.total_bet),
+        total_win=_money(of.currency_code, of.total_win),
+    )
+
+
+def wallet_balance(of: WalletBalance) -> wallet_pb2.WalletBalance:
+    """Return what a wallet holds."""
+    return wallet_pb2.WalletBalance(
+        balance=_money(of.currency_code, of.balance), sequence=of.sequence
+    )
+
+
+def player(of: Player) -> wallet_pb2.Player:
+    """Return a player."""
+    return wallet_pb2.Player(
+        player_id=of.player_id,
+        status=of.status,  # type: ignore[arg-type]
+        currency_codes=of.currency_codes,
+        metadata=of.metadata,
+        create_time=timestamp(of.create_time),
+    )
+
+
+def operator(of: Operator) -> operator_pb2.Operator:
+    """Return an operator."""
+    return operator_pb2.Operator(
+        operator_id=of.operator_id,
+        display_name=of.display_name,
+        currencies=[
+            operator_pb2.Currency(code=code, exponent=exponent)
+            for code, exponent in sorted(of.currencies.items())
+        ],
+        wallet_mode=of.wallet_mode,  # type: ignore[arg-type]
+        player_messages=of.player_messages,
+        create_time=timestamp(of.create_time),
+    )
+
+
+def api_key(of: ApiKey) -> operator_pb2.ApiKey:
+    """Return an API key, without its secret."""
+    return operator_pb2.ApiKey(
+        key_id=of.key_id,
+        operator_id=of.operator_id,
+        roles=sorted(of.roles),  # type: ignore[arg-type]
+        create_time=timestamp(of.create_time),
+        revoke_time=timestamp(of.revoke_time) if of.revoke_time is not None else None,
+    )
+
+
+def finding(of: Finding) -> ledger_service_pb2.Finding:
+    """Return one inconsistency of the ledger."""
+    return ledger_service_pb2.Finding(
+        kind=of.kind,  # type: ignore[arg-type]
+        operator_id=of.operator_id,
+        player_id=of.player_id,
+        currency_code=of.currency_code,
+        transaction_id=of.transaction_id,
+        round_id=of.round_id,
+        message=of.message,
+        expected=of.expected,
+        found=of.found,
+    )
+
+
+def _money(currency_code: str, minor_units: int | None) -> Money:
+    return Money(currency_code=currency_code, minor_units=minor_units or 0)

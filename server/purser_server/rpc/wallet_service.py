@@ -1,0 +1,191 @@
+"""WalletService: convert, call, convert."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from grpc.aio import ServicerContext
+from purser.wallet.v1 import wallet_service_pb2 as pb
+from purser.wallet.v1.wallet_service_pb2_grpc import WalletServiceServicer
+
+from purser_server.domain.commands import Command
+from purser_server.domain.errors import Refusal, invalid_field
+from purser_server.domain.operators import refuse_role
+from purser_server.domain.transactions import (
+    Transaction,
+    TransactionState,
+    TransactionType,
+)
+from purser_server.rpc import to_proto
+from purser_server.rpc.access import OPERATION_NEEDS
+from purser_server.rpc.calls import caller, edge_refusal
+from purser_server.rpc.from_proto import command_of
+from purser_server.rpc.limits import time_of, validate
+from purser_server.rpc.status import error_of
+from purser_server.usecases.history import History
+from purser_server.usecases.movements import Answer, Movements, Outcome, group_failed
+from purser_server.usecases.players import Players
+from purser_server.usecases.ports import HistoryFilter
+from purser_server.usecases.sessions import Sessions
+
+Context = ServicerContext[Any, Any]
+
+
+class WalletServicer(WalletServiceServicer):
+    """Serves purser.wallet.v1.WalletService; the operator is the caller's own."""
+
+    def __init__(
+        self, movements: Movements, players: Players, sessions: Sessions, history: History
+    ) -> None:
+        self._movements = movements
+        self._players = players
+        self._sessions = sessions
+        self._history = history
+
+    async def GetBalance(
+        self, request: pb.GetBalanceRequest, context: Context
+    ) -> pb.GetBalanceResponse:
+        """Return what the player's wallets hold."""
+        balances = await self._players.balances(
+            caller().operator, request.player_id, request.currency_code
+        )
+        return pb.GetBalanceResponse(balances=map(to_proto.wallet_balance, balances))
+
+    async def Deposit(self, request: pb.DepositRequest, context: Context) -> pb.DepositResponse:
+        """Credit the wallet."""
+        transaction, replayed = await self._move(request)
+        return pb.DepositResponse(transaction=to_proto.transaction(transaction), replayed=replayed)
+
+    async def Withdraw(self, request: pb.WithdrawRequest, context: Context) -> pb.WithdrawResponse:
+        """Debit the wallet."""
+        transaction, replayed = await self._move(request)
+        return pb.WithdrawResponse(transaction=to_proto.transaction(transaction), replayed=replayed)
+
+    async def Bet(self, request: pb.BetRequest, context: Context) -> pb.BetResponse:
+        """Debit a stake."""
+        transaction, replayed = await self._move(request)
+        return pb.BetResponse(transaction=to_proto.transaction(transaction), replayed=replayed)
+
+    async def Win(self, request: pb.WinRequest, context: Context) -> pb.WinResponse:
+        """Credit a payout."""
+        transaction, replayed = await self._move(request)
+        return pb.WinResponse(transaction=to_proto.transaction(transaction), replayed=replayed)
+
+    async def Rollback(self, request: pb.RollbackRequest, context: Context) -> pb.RollbackResponse:
+        """Undo a bet or a win."""
+        transaction, replayed = await self._move(request)
+        return pb.RollbackResponse(
+            transaction=to_proto.transaction(transaction),
+            replayed=replayed,
+            outcome=transaction.rollback_outcome,  # type: ignore[arg-type]
+        )
+
+    async def CloseRound(
+        self, request: pb.CloseRoundRequest, context: Context
+    ) -> pb.CloseRoundResponse:
+        """End a round."""
+        transaction, replayed = await self._move(request)
+        assert transaction.round is not None
+        return pb.CloseRoundResponse(round=to_proto.round_(transaction.round), replayed=replayed)
+
+    async def Execute(self, request: pb.ExecuteRequest, context: Context) -> pb.ExecuteResponse:
+        """Execute many operations, each on its own or all or none."""
+        judged = [_judge(operation) for operation in request.operations]
+        outcomes = await self._execute(judged, atomic=request.atomic)
+        return pb.ExecuteResponse(results=map(_result, outcomes))
+
+    async def OpenGameSession(
+        self, request: pb.OpenGameSessionRequest, context: Context
+    ) -> pb.OpenGameSessionResponse:
+        """Let a player enter a game."""
+        session_id, balance = await self._sessions.open(
+            caller().operator, request.player_id, request.game_id, request.currency_code
+        )
+        return pb.OpenGameSessionResponse(
+            session_id=session_id, balance=to_proto.wallet_balance(balance)
+        )
+
+    async def CloseGameSession(
+        self, request: pb.CloseGameSessionRequest, context: Context
+    ) -> pb.CloseGameSessionResponse:
+        """Let a player leave a game."""
+        await self._sessions.close(caller().operator, request.session_id)
+        return pb.CloseGameSessionResponse()
+
+    async def GetRound(self, request: pb.GetRoundRequest, context: Context) -> pb.GetRoundResponse:
+        """Return what stands in a round."""
+        found = await self._history.round(
+            caller().operator, request.player_id, request.game_id, request.round_id
+        )
+        return pb.GetRoundResponse(round=to_proto.round_(found))
+
+    async def GetTransaction(
+        self, request: pb.GetTransactionRequest, context: Context
+    ) -> pb.GetTransactionResponse:
+        """Return a transaction by its id."""
+        found = await self._history.transaction(caller().operator, request.transaction_id)
+        return pb.GetTransactionResponse(transaction=to_proto.transaction(found))
+
+    async def ListTransactions(
+        self, request: pb.ListTransactionsRequest, context: Context
+    ) -> pb.ListTransactionsResponse:
+        """Return a page of the history, newest first."""
+        only = HistoryFilter(
+            player_id=request.player_id,
+            round_id=request.round_id,
+            types=tuple(sorted({TransactionType(kind) for kind in request.types})),
+            states=tuple(sorted({TransactionState(state) for state in request.states})),
+            start_time=time_of(request.start_time) if request.HasField("start_time") else None,
+            end_time=time_of(request.end_time) if request.HasField("end_time") else None,
+        )
+        page, token = await self._history.transactions(
+            caller().operator, only, request.page_size, request.page_token
+        )
+        return pb.ListTransactionsResponse(
+            transactions=map(to_proto.transaction, page), next_page_token=token
+        )
+
+    async def _move(self, request: Any) -> tuple[Transaction, bool]:
+        answer = await self._movements.execute(caller().operator, command_of(request))
+        return answer.transaction, answer.replayed
+
+    async def _execute(self, judged: Sequence[Command | Refusal], *, atomic: bool) -> list[Outcome]:
+        """Execute what is well formed; in an atomic group one malformed operation fails all."""
+        malformed = [index for index, found in enumerate(judged) if isinstance(found, Refusal)]
+        if atomic and malformed:
+            first = malformed[0]
+            return [
+                found if index == first and isinstance(found, Refusal) else group_failed(first)
+                for index, found in enumerate(judged)
+            ]
+        commands = [found for found in judged if not isinstance(found, Refusal)]
+        outcomes = iter(
+            await self._movements.execute_many(caller().operator, commands, atomic=atomic)
+        )
+        return [found if isinstance(found, Refusal) else next(outcomes) for found in judged]
+
+
+def _judge(operation: pb.Operation) -> Command | Refusal:
+    """Return an operation's command, or why its form or the caller's role refuses it."""
+    kind = operation.WhichOneof("operation")
+    if kind is None:
+        return invalid_field("operation", "must be given")
+    who = caller()
+    request = getattr(operation, kind)
+    needed = OPERATION_NEEDS.get(kind)
+    refusal = refuse_role(who, needed) if needed else None
+    refusal = refusal or validate(request, who.currencies)
+    return refusal or command_of(request)
+
+
+def _result(outcome: Outcome) -> pb.OperationResult:
+    if isinstance(outcome, Answer):
+        return pb.OperationResult(
+            transaction=to_proto.transaction(outcome.transaction),
+            replayed=outcome.replayed,
+            rollback_outcome=outcome.transaction.rollback_outcome,  # type: ignore[arg-type]
+        )
+    return pb.OperationResult(
+        error=error_of(edge_refusal(outcome)), replayed="replayed" in outcome.metadata
+    )
