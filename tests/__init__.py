@@ -1,0 +1,1 @@
+"""Purser's tests: unit, store, rpc, property, end to end, faults."""

@@ -1,0 +1,60 @@
+"""Fixtures: one PostgreSQL and one server for the whole run, a casino of its own per test."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from purser_server.app import prepare
+from purser_server.ops.embedded_postgres import EmbeddedPostgres
+
+from tests.support.client import Client, Installation
+from tests.support.process import PurserProcess
+
+settings.register_profile(
+    "purser", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("purser")
+
+
+@pytest.fixture(scope="session")
+def short_tmp() -> Iterator[Path]:
+    """A folder with a short path: sockets cannot have long ones."""
+    path = Path(tempfile.mkdtemp(prefix="purser-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def postgres(short_tmp: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A real PostgreSQL with this release's schema."""
+    async with EmbeddedPostgres(short_tmp / "data") as server:
+        await prepare(server.url)
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def server(postgres: EmbeddedPostgres) -> AsyncIterator[PurserProcess]:
+    """A real Purser, as a process of its own on a real port."""
+    async with PurserProcess("--database-url", postgres.url) as process:
+        yield process
+        errors = process.errors.decode()
+    assert "Traceback" not in errors, errors
+
+
+@pytest.fixture
+async def installation(server: PurserProcess) -> AsyncIterator[Installation]:
+    """The admin's view of the server."""
+    made = Installation(server.address)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def casino(installation: Installation) -> Client:
+    """A casino of its own, with a backend key."""
+    return await installation.new_casino()
