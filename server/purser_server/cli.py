@@ -24,6 +24,8 @@ from purser_server.ops import logs
 from purser_server.ops.embedded_postgres import EmbeddedPostgresError
 from purser_server.ops.settings import Settings
 from purser_server.rpc.calls import request_id
+from purser_server.store.faults import CONNECTION_FAULTS
+from purser_server.store.migrate import DatabaseRefusedError
 
 T = TypeVar("T")
 
@@ -313,7 +315,11 @@ def _run(work: Coroutine[Any, Any, T], settings: Settings) -> T:
             return runner.run(work)
     except RefusedError as error:
         _err.print(f"{error.refusal.reason}: {error.refusal.message}", markup=False)
-    except (EmbeddedPostgresError, OSError) as error:
+    except CONNECTION_FAULTS as error:
+        _err.print(f"{error or type(error).__name__}", markup=False)
+    except DatabaseRefusedError as error:
+        _err.print(f"the database refuses: {error}", markup=False)
+    except EmbeddedPostgresError as error:
         _err.print(str(error), markup=False)
     raise typer.Exit(1)
 

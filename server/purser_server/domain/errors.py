@@ -87,6 +87,23 @@ class RefusedError(Exception):
         self.refusal = refusal
 
 
+def overloaded(queue: str) -> Refusal:
+    """Refuse because a queue is full: nothing was done, and the call may be sent again."""
+    return Refusal(
+        Reason.OVERLOADED,
+        f"the {queue} queue is full; nothing was done; try again in a moment",
+        {"queue": queue},
+    )
+
+
+def ledger_unavailable() -> Refusal:
+    """Refuse because the database cannot be reached; a retry with the same ids settles it."""
+    return Refusal(
+        Reason.LEDGER_UNAVAILABLE,
+        "the database cannot be reached or does not answer in time; repeat with the same ids",
+    )
+
+
 def invalid_field(path: str, problem: str) -> Refusal:
     """Refuse a request's field; `path` is its path in the request, `problem` completes "… must"."""
     return Refusal(Reason.INVALID_FIELD, f"{path} {problem}", {"field": path})

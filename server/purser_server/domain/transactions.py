@@ -74,20 +74,20 @@ class Transaction:
     create_time: datetime
     currency_code: str = ""
     amount: int = 0
-    change: int = 0
-    balance_before: int | None = None
-    wallet_sequence: int = 0
     game_id: str = ""
     round_id: str = ""
     related_transaction_id: str = ""
     win_type: WinType = WinType.REGULAR
     closes_round: bool = False
     takes_all: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    change: int = 0
+    balance_before: int | None = None
+    wallet_sequence: int = 0
     counts_in_round: bool = False
     rollback_outcome: RollbackOutcome = RollbackOutcome.NONE
     refusal: Refusal | None = None
     round: Round | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def balance_after(self) -> int | None:

@@ -31,6 +31,7 @@ from purser_server.domain.transactions import (
     Transaction,
     TransactionState,
     TransactionType,
+    WinType,
 )
 from purser_server.domain.wallet import (
     decide_bet,
@@ -120,14 +121,12 @@ class Batch:
         outcomes: list[Outcome] = []
         for index, request in enumerate(requests):
             outcome = self._decide_one(request)
-            outcomes.append(outcome)
             if isinstance(outcome, Refusal):
-                refused = self._entries[-1] if len(self._entries) > entries else None
                 self._take_back(entries, reversals)
-                self._keep_refusal(request, refused)
-                return [
-                    outcome if i == index else group_failed(index) for i in range(len(requests))
-                ]
+                self._keep_refusal(request, outcome)
+                others = group_failed(index)
+                return [outcome if at == index else others for at in range(len(requests))]
+            outcomes.append(outcome)
         self._undo = None
         return outcomes
 
@@ -143,12 +142,11 @@ class Batch:
         del self._entries[entries:]
         del self._reversals[reversals:]
 
-    def _keep_refusal(self, request: Request, refused: Entry | None) -> None:
-        """Store the refusal of a group's failing request, if it is one of those that are final."""
-        if refused is None or refused.transaction.state is not TransactionState.REFUSED:
-            return
-        if refused.transaction.transaction_id == request.command.transaction_id:
-            self._record(refused.operator, refused.transaction, refused.account)
+    def _keep_refusal(self, request: Request, refusal: Refusal) -> None:
+        """Store what refused a group, if it is final and was not stored before the group."""
+        key = (request.operator, request.command.transaction_id)
+        if refusal.is_final and key not in self._known:
+            self._store_refusal(request.operator, request.command, self._take_number(), refusal)
 
     def _set(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
         """Change the working state so that a failing group can take it back."""
@@ -190,12 +188,13 @@ class Batch:
         wallet = self._wallets.get((operator, player_id, currency_code))
         return wallet if wallet is not None else wallet_not_found(player_id, currency_code)
 
-    def _round(self, operator: int, command: Bet | Win | CloseRound) -> Round:
-        """Return the round as it stands; number 0 when not even its name is known yet."""
+    def _round(self, operator: int, command: Bet | Win, number: int) -> Round:
+        """Return the round as it stands; a new one takes the number of what names it first."""
         key = (operator, command.player_id, command.game_id, command.round_id)
         known = self._rounds.get(key)
-        # A round that begins in this flush has all its wins in this flush: none so far.
-        return known or Round(0, command.player_id, command.game_id, command.round_id, settlers=())
+        if known is not None:
+            return known
+        return _new_round(number, command.player_id, command.game_id, command.round_id)
 
     # -- the rules, each with the state it needs ------------------------------------------------
 
@@ -207,12 +206,12 @@ class Batch:
         wallet = self._wallet(operator, withdraw.player_id, withdraw.currency_code)
         return wallet if isinstance(wallet, Refusal) else decide_withdraw(withdraw, wallet)
 
-    def _judge_bet(self, operator: int, bet: Bet, _: int) -> Decision | Refusal:
+    def _judge_bet(self, operator: int, bet: Bet, number: int) -> Decision | Refusal:
         wallet = self._wallet(operator, bet.player_id, bet.currency_code)
         if isinstance(wallet, Refusal):
             return wallet
         session = self._sessions.get((operator, bet.session_id)) if bet.session_id else None
-        return decide_bet(bet, wallet, self._round(operator, bet), session)
+        return decide_bet(bet, wallet, self._round(operator, bet, number), session)
 
     def _judge_win(self, operator: int, win: Win, number: int) -> Decision | Refusal:
         wallet = self._wallet(operator, win.player_id, win.currency_code)
@@ -221,7 +220,7 @@ class Batch:
         bet = None
         if win.bet_transaction_id:
             bet = self._known.get((operator, win.bet_transaction_id))
-        round_ = self._round(operator, win) if win.round_id else None
+        round_ = self._round(operator, win, number) if win.round_id else None
         return decide_win(win, wallet, round_, bet, number)
 
     def _judge_close_round(self, operator: int, close: CloseRound, _: int) -> Decision | Refusal:
@@ -250,32 +249,30 @@ class Batch:
     ) -> Transaction:
         """Apply a decision to the working state and record its transaction."""
         wallet = self._wallets.get((operator, command.player_id, decision.currency_code))
-        content = _content(command)
-        original = None
+        content = _CONTENT[type(command)](command)
+        after = decision.round
         if isinstance(command, Rollback):
-            original = self._undo_original(operator, command, number, decision)
-        if decision.round is not None:
-            after = self._number_round(decision.round, number)
-            self._set(self._rounds, self._key_of(operator, after), after)
-            self._set(self._touched_rounds, self._key_of(operator, after), None)
-            content["round"] = after if isinstance(command, CloseRound) else None
-        if original is not None:
-            content["game_id"], content["round_id"] = original.game_id, original.round_id
+            content = (*self._undo_original(operator, command, number, decision), *content[2:])
+        if after is not None:
+            key = (operator, after.player_id, after.game_id, after.round_id)
+            self._set(self._rounds, key, after)
+            self._set(self._touched_rounds, key, None)
         transaction = Transaction(
-            number=number,
-            transaction_id=command.transaction_id,
-            type=TYPE_OF[type(command)],
-            state=TransactionState.COMPLETED,
-            player_id=command.player_id,
-            create_time=self._now,
-            currency_code=decision.currency_code,
-            amount=decision.amount,
+            number,
+            command.transaction_id,
+            TYPE_OF[type(command)],
+            TransactionState.COMPLETED,
+            command.player_id,
+            self._now,
+            decision.currency_code,
+            decision.amount,
+            *content,
             change=decision.change,
             balance_before=wallet.balance if wallet else None,
             wallet_sequence=wallet.sequence + 1 if wallet and decision.change else 0,
             counts_in_round=decision.counts_in_round,
             rollback_outcome=decision.outcome,
-            **content,
+            round=after if isinstance(command, CloseRound) else None,
         )
         self._record(operator, transaction, wallet.account_number if wallet else None)
         if wallet is not None and decision.change:
@@ -284,18 +281,21 @@ class Batch:
 
     def _undo_original(
         self, operator: int, rollback: Rollback, number: int, decision: Decision
-    ) -> Transaction | None:
-        """Mark the original as rolled back, or leave a tombstone where it has not arrived."""
+    ) -> tuple[str, str]:
+        """Mark the original as rolled back, or leave a tombstone where it has not arrived.
+
+        Returns the original's game and round.
+        """
         key = (operator, rollback.original_transaction_id)
         original = self._known.get(key)
         if original is None:
             self._bury(operator, rollback)
-            return None
+            return "", ""
         if decision.reverses_original:
             undone = replace(original, state=TransactionState.ROLLED_BACK)
             self._set(self._known, key, undone)
             self._reversals.append(Reversal(operator, original.number, number))
-        return original
+        return original.game_id, original.round_id
 
     def _bury(self, operator: int, rollback: Rollback) -> None:
         tombstone = Transaction(
@@ -312,23 +312,25 @@ class Batch:
     def _store_refusal(
         self, operator: int, command: Command, number: int, refusal: Refusal
     ) -> None:
-        content = _content(command)
         currency = getattr(command, "currency_code", "")
         wallet = self._wallets.get((operator, command.player_id, currency))
+        content = _CONTENT[type(command)](command)
         if isinstance(command, Rollback):
-            original = self._known[operator, command.original_transaction_id]
-            content["game_id"], content["round_id"] = original.game_id, original.round_id
+            # In a group that failed, the original may be gone with it.
+            original = self._known.get((operator, command.original_transaction_id))
+            if original is not None:
+                content = (original.game_id, original.round_id, *content[2:])
         transaction = Transaction(
-            number=number,
-            transaction_id=command.transaction_id,
-            type=TYPE_OF[type(command)],
-            state=TransactionState.REFUSED,
-            player_id=command.player_id,
-            create_time=self._now,
-            currency_code=currency,
-            amount=getattr(command, "amount", 0) or 0,
+            number,
+            command.transaction_id,
+            TYPE_OF[type(command)],
+            TransactionState.REFUSED,
+            command.player_id,
+            self._now,
+            currency,
+            getattr(command, "amount", 0) or 0,
+            *content,
             refusal=refusal,
-            **content,
         )
         self._record(operator, transaction, wallet.account_number if wallet else None)
 
@@ -350,16 +352,9 @@ class Batch:
         key = (operator, transaction.player_id, transaction.game_id, transaction.round_id)
         round_ = self._rounds.get(key)
         if round_ is None:
-            named = Round(
-                transaction.number,
-                transaction.player_id,
-                transaction.game_id,
-                transaction.round_id,
-                settlers=(),
-            )
-            self._set(self._rounds, key, named)
+            round_ = _new_round(transaction.number, *key[1:])
+            self._set(self._rounds, key, round_)
             self._set(self._touched_rounds, key, None)
-            return named.number
         return round_.number
 
     def _post(self, operator: int, wallet: Wallet, transaction: Transaction) -> None:
@@ -380,15 +375,6 @@ class Batch:
         house = (operator, contra)
         self._set(self._house, house, self._house.get(house, 0) - transaction.change)
 
-    @staticmethod
-    def _key_of(operator: int, round_: Round) -> RoundKey:
-        return (operator, round_.player_id, round_.game_id, round_.round_id)
-
-    @staticmethod
-    def _number_round(round_: Round, number: int) -> Round:
-        """Give a new round the number of the transaction that first names it."""
-        return round_ if round_.number else replace(round_, number=number)
-
 
 def group_failed(index: int) -> Refusal:
     """Refuse an operation of an atomic group because the one at `index` failed."""
@@ -399,26 +385,33 @@ def group_failed(index: int) -> Refusal:
     )
 
 
-def _content(command: Command) -> dict[str, Any]:
-    """Return the fields of a transaction that a command fixes, beside amount and player."""
-    match command:
-        case Deposit():
-            return {"metadata": command.metadata}
-        case Withdraw():
-            return {"metadata": command.metadata, "takes_all": command.amount is None}
-        case Bet() | CloseRound():
-            return {"game_id": command.game_id, "round_id": command.round_id}
-        case Win():
-            return {
-                "game_id": command.game_id,
-                "round_id": command.round_id,
-                "related_transaction_id": command.bet_transaction_id,
-                "win_type": command.win_type,
-                "closes_round": command.close_round,
-            }
-        case Rollback():
-            return {"related_transaction_id": command.original_transaction_id}
+def _new_round(number: int, player_id: str, game_id: str, round_id: str) -> Round:
+    # A round that begins in this flush has all its wins in this flush: none so far.
+    return Round(number, player_id, game_id, round_id, settlers=())
 
+
+Content = tuple[str, str, str, WinType, bool, bool, Mapping[str, str]]
+"""What a command fixes of its transaction, beside player and amount: game, round, what it refers
+to, win type, whether it closes its round, whether it takes all, metadata."""
+
+_NO_METADATA: Mapping[str, str] = {}
+_PLAIN = (WinType.REGULAR, False, False, _NO_METADATA)
+
+_CONTENT: Mapping[type, Callable[[Any], Content]] = {
+    Deposit: lambda it: ("", "", "", *_PLAIN[:3], it.metadata),
+    Withdraw: lambda it: ("", "", "", WinType.REGULAR, False, it.amount is None, it.metadata),
+    Bet: lambda it: (it.game_id, it.round_id, "", *_PLAIN),
+    CloseRound: lambda it: (it.game_id, it.round_id, "", *_PLAIN),
+    Win: lambda it: (
+        it.game_id,
+        it.round_id,
+        it.bet_transaction_id,
+        it.win_type,
+        it.close_round,
+        *_PLAIN[2:],
+    ),
+    Rollback: lambda it: ("", "", it.original_transaction_id, *_PLAIN),
+}
 
 _JUDGES: Mapping[type, Callable[..., Decision | Refusal]] = {
     Deposit: Batch._judge_deposit,

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from zlib import crc32
 
-from purser_server.domain.errors import RefusedError
+from purser_server.domain.errors import RefusedError, overloaded
 from purser_server.ledger.batch import Outcome, Unit
-from purser_server.ledger.lane import Lane, LaneLimits, overloaded
+from purser_server.ledger.lane import Lane, LaneLimits
 from purser_server.ledger.ports import Request, WriterSession
 
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.errors import Reason, Refusal, ledger_unavailable
 from purser_server.domain.money import amount_range
 from purser_server.ledger.batch import Batch, Outcome, Unit, group_failed
 from purser_server.ledger.ports import (
@@ -28,10 +28,8 @@ from purser_server.ledger.ports import (
 _log = logging.getLogger(__name__)
 
 CONTENTION_ATTEMPTS = 10
-"""How often a flush is tried when other writers are in its way."""
-
-RETRY_AFTER_S = 0.1
-"""What a caller is told to wait when a queue is full."""
+CONTENTION_BOUND_S = 15.0
+"""How often, and how long, a flush is tried when other writers are in its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +51,6 @@ class Job:
     done: asyncio.Future[list[list[Outcome]]]
 
 
-def overloaded(queue: str) -> Refusal:
-    """Refuse because a queue is full: nothing was done, and the call may be sent again."""
-    return Refusal(
-        Reason.OVERLOADED,
-        f"the {queue} queue is full; nothing was done; try again in a moment",
-        {"queue": queue},
-    )
-
-
-def unavailable() -> Refusal:
-    """Refuse because the database cannot be reached; a retry with the same ids settles it."""
-    return Refusal(
-        Reason.LEDGER_UNAVAILABLE,
-        "the database cannot be reached or does not answer in time; repeat with the same ids",
-    )
-
-
 class Lane:
     """Owns one writer. `observe` is told (operations, seconds) of every flush."""
 
@@ -86,6 +67,7 @@ class Lane:
         self._queued = 0
         self._wake = asyncio.Event()
         self._stopping = False
+        self._store_is_down = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -174,27 +156,33 @@ class Lane:
     async def _flush(self, units: Sequence[Unit]) -> list[list[Outcome]]:
         """Write the units once, through lost connections and other writers in the way."""
         own_numbers: set[int] = set()
-        patience_s = self._limits.reconnect_s
-        deadline = asyncio.get_running_loop().time() + patience_s
+        clock = asyncio.get_running_loop().time
+        # Once a flush has waited in vain, those behind it do not: they try once and fail fast.
+        patience_s = 0.0 if self._store_is_down else self._limits.reconnect_s
+        started = clock()
+        deadline = started + patience_s
         attempts = 0
         while True:
             try:
                 await self._session.connect(patience_s)
-                return await self._attempt(units, own_numbers)
+                outcomes = await self._attempt(units, own_numbers)
+                self._store_is_down = False
+                return outcomes
             except CommitUnknownError:
                 # Only the ids can tell. They are looked up by doing the same again: what was
                 # committed is found, under the locks, and what was not is written now.
                 patience_s = self._limits.resolve_commit_s
-                deadline = asyncio.get_running_loop().time() + patience_s
+                deadline = clock() + patience_s
             except StoreUnavailableError as error:
-                if asyncio.get_running_loop().time() >= deadline:
+                if clock() >= deadline:
+                    self._store_is_down = True
                     _log.warning("the database is unavailable: %s", error)
-                    return _all_refused(units, unavailable())
+                    return _all_refused(units, ledger_unavailable())
             except ContentionError as error:
                 attempts += 1
-                if attempts == CONTENTION_ATTEMPTS:
+                if attempts == CONTENTION_ATTEMPTS or clock() - started > CONTENTION_BOUND_S:
                     _log.warning("gave up on a contended flush: %s", error)
-                    return _all_refused(units, unavailable())
+                    return _all_refused(units, ledger_unavailable())
                 await asyncio.sleep(random.uniform(0, 0.01 * attempts))  # noqa: S311
 
     async def _attempt(self, units: Sequence[Unit], own_numbers: set[int]) -> list[list[Outcome]]:

@@ -28,7 +28,7 @@ from purser_server.ops.postgres_folder import (
 from purser_server.ops.postgres_programs import (
     DEFAULT_SETTINGS,
     MAJOR_VERSION,
-    ask,
+    answers,
     find_binaries,
     make_cluster,
     postgres_command,
@@ -187,7 +187,8 @@ class EmbeddedPostgres:
         for delay_s in chain(_RESTART_DELAYS_S, repeat(_RESTART_DELAYS_S[-1])):
             try:
                 await self._bring_up()
-            except EmbeddedPostgresError as error:
+            # Whatever it is: a keeper that ends at an error nobody foresaw keeps nothing running.
+            except Exception as error:
                 if self._stop_wanted.is_set():
                     return
                 _log.error("embedded_postgres_not_restarted", error=str(error), retry_in_s=delay_s)
@@ -306,14 +307,20 @@ class EmbeddedPostgres:
             raise
 
     async def _wait_ready(self, process: asyncio.subprocess.Process, log_offset: int) -> None:
-        last_sign_of_life = _now()
-        while (state := await ask(self._folder.socket_dir, self._port)) != "ready":
-            # The replay of the log after a crash may take long; no bound while it says so.
-            if state == "starting":
-                last_sign_of_life = _now()
-            if process.returncode is not None or _now() > last_sign_of_life + _SILENCE_BOUND_S:
+        log_bytes, sign_of_life = log_offset, _now()
+        while not await self._is_ready(process.pid):
+            if process.returncode is not None or _now() > sign_of_life + _SILENCE_BOUND_S:
                 raise EmbeddedPostgresError(self._failure(process.returncode, log_offset))
+            # The replay after a crash may take long, and tells of its progress every ten seconds.
+            if self._folder.log_bytes != log_bytes:
+                log_bytes, sign_of_life = self._folder.log_bytes, _now()
             await asyncio.sleep(_POLL_S)
+
+    async def _is_ready(self, pid: int) -> bool:
+        # The file first: every connection before that would leave an error in the log.
+        found = self._folder.postmaster()
+        says_so = found is not None and found.pid == pid and found.is_ready
+        return says_so and await answers(self._folder.socket_dir, self._port)
 
     def _failure(self, exit_code: int | None, log_offset: int) -> str:
         how = "does not answer" if exit_code is None else f"ended with exit code {exit_code}"
@@ -330,7 +337,8 @@ class EmbeddedPostgres:
             if process is None or process.returncode is not None:
                 return
             with suppress(ProcessLookupError):
-                process.send_signal(signal_)
+                # Not process.send_signal: it may reap the process, and the exit code is lost.
+                os.kill(process.pid, signal_)
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), bound_s)
         if process is not None and process.returncode is None:

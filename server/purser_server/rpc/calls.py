@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -102,6 +103,10 @@ class CallInterceptor(ServerInterceptor):
                 code = CODES[error.refusal.reason]
                 await _abort(context, edge_refusal(error.refusal))
             except AbortError:
+                raise
+            except asyncio.CancelledError:
+                # The caller hung up, or its deadline has passed.
+                code = grpc.StatusCode.CANCELLED
                 raise
             except Exception:
                 code = grpc.StatusCode.INTERNAL

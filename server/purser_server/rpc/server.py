@@ -95,10 +95,13 @@ class PurserServer:
         )
 
     def listen(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
-        """Bind the address; return the port. Raises OSError or RuntimeError when it is taken."""
-        if credentials is None:
-            return self._server.add_insecure_port(address)
-        return self._server.add_secure_port(address, credentials)
+        """Bind the address; return the port. Raises OSError when it cannot be had."""
+        try:
+            if credentials is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: is the port taken?") from error
 
     async def start(self) -> None:
         """Begin to serve, and say so in health."""

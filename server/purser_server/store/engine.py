@@ -6,17 +6,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from purser_server.domain.errors import RefusedError
-from purser_server.ledger.lane import unavailable
+from purser_server.domain.errors import RefusedError, ledger_unavailable
 from purser_server.ledger.ports import ContentionError, StoreUnavailableError
 from purser_server.store.faults import CONNECTION_FAULTS, translate
 
-_POOL_SIZE = 8
 _POOL_WAIT_S = 5.0
+_POOL_SETTINGS = {
+    "pool_size": 8,
+    "max_overflow": 0,
+    "pool_timeout": _POOL_WAIT_S,
+    "pool_pre_ping": True,
+}
 _SERVER_SETTINGS = {
     "application_name": "purser",
     "synchronous_commit": "on",
@@ -27,15 +32,17 @@ _SERVER_SETTINGS = {
 }
 
 
-def make_engine(url: str) -> AsyncEngine:
-    """Return a pool for a `postgresql://` URL; it connects when first used."""
+def make_engine(url: str, **pool: Any) -> AsyncEngine:
+    """Return a pool for a `postgresql://` URL; it connects when first used.
+
+    The driver itself reads the URL, so that it means the same here and in the write path.
+    """
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(url, timeout=_POOL_WAIT_S, server_settings=_SERVER_SETTINGS)
+
     return create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1),
-        pool_size=_POOL_SIZE,
-        max_overflow=0,
-        pool_timeout=_POOL_WAIT_S,
-        pool_pre_ping=True,
-        connect_args={"timeout": _POOL_WAIT_S, "server_settings": _SERVER_SETTINGS},
+        "postgresql+asyncpg://", async_creator=connect, **(pool or _POOL_SETTINGS)
     )
 
 
@@ -59,7 +66,7 @@ async def _translated() -> AsyncIterator[None]:
         yield
     except (DBAPIError, PoolTimeoutError, *CONNECTION_FAULTS) as error:
         if isinstance(error, PoolTimeoutError) or _is_passing(error):
-            raise RefusedError(unavailable()) from error
+            raise RefusedError(ledger_unavailable()) from error
         raise
 
 

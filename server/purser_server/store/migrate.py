@@ -4,30 +4,52 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
+
+from purser_server.store.engine import make_engine
+from purser_server.store.faults import CONNECTION_FAULTS
 
 _LOCK = 1886745460
 
 
+class DatabaseRefusedError(Exception):
+    """PostgreSQL answers, but not as it should: a wrong password, no such database, no rights."""
+
+
 async def migrate(url: str) -> str:
-    """Apply all missing migrations; return the revision that the schema has then."""
-    engine = create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
-    )
+    """Apply all missing migrations; return the revision that the schema has then.
+
+    Raises DatabaseRefusedError, or what tells that the connection failed.
+    """
+    engine = make_engine(url, poolclass=NullPool)
     try:
-        async with engine.connect() as connection:
-            await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
-            await connection.commit()
-            await connection.run_sync(_upgrade)
-            await connection.commit()
-            revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-            return str(revision)
+        return await _migrate(engine)
+    except (asyncpg.PostgresError, DBAPIError) as error:
+        if isinstance(error, CONNECTION_FAULTS):
+            raise
+        cause = getattr(error, "orig", None) or error
+        raise DatabaseRefusedError(str(cause.__cause__ or cause)) from error
     finally:
         await engine.dispose()
+
+
+async def _migrate(engine: AsyncEngine) -> str:
+    async with engine.connect() as connection:
+        # A migration may take its time, and wait for another process that is at it.
+        for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            await connection.execute(text(f"SET {limit} = 0"))
+        await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        await connection.commit()
+        await connection.run_sync(_upgrade)
+        await connection.commit()
+        revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return str(revision)
 
 
 def _upgrade(connection: Connection) -> None:

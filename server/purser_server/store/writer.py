@@ -37,19 +37,23 @@ from purser_server.store.rows import (
     transaction_from_row,
 )
 
-_SERVER_SETTINGS = {
+WRITER_SETTINGS = {
     "application_name": "purser writer",
     # An answer means that it is on disk, whatever the database's own default says.
     "synchronous_commit": "on",
     "lock_timeout": "5s",
     "statement_timeout": "15s",
     "idle_in_transaction_session_timeout": "15s",
-    # Every statement finds its rows by key. A plan made while a table was still small must not
-    # read it whole when it has grown.
+    # Every statement begins with the arrays that it is given and finds its rows by key, in the
+    # order in which it is written. A plan made while the tables were empty must not read them
+    # whole when they have grown.
     "plan_cache_mode": "force_generic_plan",
+    "join_collapse_limit": "1",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_material": "off",
     "jit": "off",
 }
 
@@ -92,7 +96,7 @@ class PostgresWriter:
             self._url,
             timeout=_CONNECT_TIMEOUT_S,
             command_timeout=_COMMAND_TIMEOUT_S,
-            server_settings=_SERVER_SETTINGS,
+            server_settings=WRITER_SETTINGS,
         )
         try:
             await connection.set_type_codec(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ from purser_server.domain.operators import (
 )
 from purser_server.usecases.pages import page_limit, page_position, page_token
 from purser_server.usecases.ports import KeyStore, OperatorStore
+
+_log = logging.getLogger(__name__)
 
 
 def hash_of(api_key: str) -> bytes:
@@ -107,6 +110,7 @@ class Operators:
         key_id = f"key_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
         api_key = f"purser_{secrets.token_urlsafe(32)}"
         await self._keys.add(key_id, hash_of(api_key), operator, roles)
+        _log.info("API key %s made for operator number %d", key_id, operator)
         return key_id, api_key
 
     async def list_keys(
@@ -133,6 +137,7 @@ class Operators:
         if revoked is None:
             raise RefusedError(api_key_not_found(key_id))
         self._forget()
+        _log.info("API key %s revoked", key_id)
         return revoked
 
 
