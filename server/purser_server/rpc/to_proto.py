@@ -27,26 +27,31 @@ def timestamp(time: datetime) -> Timestamp:
 
 def transaction(of: Transaction) -> wallet_pb2.Transaction:
     """Return a transaction; what it does not have stays absent."""
-    currency = of.currency_code
-    known = bool(currency) and of.type is not TransactionType.CLOSE_ROUND
-    moved = known and of.balance_before is not None
-    return wallet_pb2.Transaction(
+    # Set only what is there: an empty map or an absent message costs more than all the rest.
+    message = wallet_pb2.Transaction(
         transaction_id=of.transaction_id,
         type=of.type,  # type: ignore[arg-type]
         state=of.state,  # type: ignore[arg-type]
         player_id=of.player_id,
-        amount=Money(currency_code=currency, minor_units=of.amount) if known else None,
-        balance_before=_money(currency, of.balance_before) if moved else None,
-        balance_after=_money(currency, of.balance_after) if moved else None,
         game_id=of.game_id,
         round_id=of.round_id,
         related_transaction_id=of.related_transaction_id,
-        win_type=of.win_type if of.type is TransactionType.WIN else 0,  # type: ignore[arg-type]
         wallet_sequence=of.wallet_sequence,
         create_time=timestamp(of.create_time),
-        refusal=error_of(of.refusal) if of.refusal is not None else None,
-        metadata=of.metadata,
     )
+    if of.currency_code and of.type is not TransactionType.CLOSE_ROUND:
+        _set_money(message.amount, of.currency_code, of.amount)
+        if of.balance_before is not None:
+            _set_money(message.balance_before, of.currency_code, of.balance_before)
+            after = of.balance_before + of.change
+            _set_money(message.balance_after, of.currency_code, after)
+    if of.type is TransactionType.WIN:
+        message.win_type = of.win_type  # type: ignore[assignment]
+    if of.refusal is not None:
+        message.refusal.CopyFrom(error_of(of.refusal))
+    if of.metadata:
+        message.metadata.update(of.metadata)
+    return message
 
 
 def round_(of: Round) -> wallet_pb2.Round:
@@ -122,5 +127,10 @@ def finding(of: Finding) -> ledger_service_pb2.Finding:
     )
 
 
-def _money(currency_code: str, minor_units: int | None) -> Money:
-    return Money(currency_code=currency_code, minor_units=minor_units or 0)
+def _money(currency_code: str, minor_units: int) -> Money:
+    return Money(currency_code=currency_code, minor_units=minor_units)
+
+
+def _set_money(message: Money, currency_code: str, minor_units: int) -> None:
+    message.currency_code = currency_code
+    message.minor_units = minor_units
