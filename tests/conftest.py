@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from purser_server.app import prepare
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
-
 from tests.support.client import Client, Installation
+from tests.support.databases import database_of_its_own
 from tests.support.process import PurserProcess
 
 settings.register_profile(
@@ -44,6 +45,25 @@ async def server(postgres: EmbeddedPostgres) -> AsyncIterator[PurserProcess]:
         yield process
         errors = process.errors.decode()
     assert "Traceback" not in errors, errors
+
+
+@pytest.fixture(scope="session")
+async def second_server(
+    postgres: EmbeddedPostgres, server: PurserProcess
+) -> AsyncIterator[PurserProcess]:
+    """Another server process on the same database."""
+    async with PurserProcess("--database-url", postgres.url) as process:
+        yield process
+        errors = process.errors.decode()
+    assert "Traceback" not in errors, errors
+
+
+@pytest.fixture
+async def own_database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The URL of a database of the test's own, with this release's schema."""
+    async with database_of_its_own(postgres.url) as url:
+        await prepare(url)
+        yield url
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
+
 from purser.admin.v1 import (
     ledger_service_pb2,
     ledger_service_pb2_grpc,
@@ -27,7 +28,6 @@ from purser.wallet.v1 import (
     wallet_service_pb2,
     wallet_service_pb2_grpc,
 )
-
 from tests.support.process import ADMIN_KEY
 
 GAME = 1

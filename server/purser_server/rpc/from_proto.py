@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from purser.wallet.v1 import wallet_service_pb2 as wallet
-
 from purser_server.domain.commands import (
     Bet,
     CloseRound,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from grpc.aio import ServicerContext
+
 from purser.admin.v1 import ledger_service_pb2 as pb
 from purser.admin.v1.ledger_service_pb2_grpc import LedgerServiceServicer
-
 from purser_server.rpc import to_proto
 from purser_server.usecases.verification import LedgerVerification
 

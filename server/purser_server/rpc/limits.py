@@ -11,9 +11,9 @@ from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from purser.admin.v1 import ledger_service_pb2, operator_service_pb2
 from purser.wallet.v1 import player_service_pb2, wallet_service_pb2
-
 from purser_server.domain.errors import Reason, Refusal, RefusedError, invalid_field
 from purser_server.domain.ids import has_control_characters, id_problem
 from purser_server.domain.money import (

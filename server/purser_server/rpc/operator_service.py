@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from grpc.aio import ServicerContext
+
 from purser.admin.v1 import operator_pb2
 from purser.admin.v1 import operator_service_pb2 as pb
 from purser.admin.v1.operator_service_pb2_grpc import OperatorServiceServicer
-
 from purser_server.domain.errors import RefusedError, invalid_field
 from purser_server.domain.operators import Role
 from purser_server.rpc import to_proto

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from grpc.aio import ServicerContext
+
 from purser.wallet.v1 import player_service_pb2 as pb
 from purser.wallet.v1.player_service_pb2_grpc import PlayerServiceServicer
-
 from purser_server.domain.players import PlayerStatus
 from purser_server.rpc import to_proto
 from purser_server.rpc.calls import caller

@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
+
 from purser.admin.v1 import (
     ledger_service_pb2,
     ledger_service_pb2_grpc,
@@ -21,7 +22,6 @@ from purser.wallet.v1 import (
     wallet_service_pb2,
     wallet_service_pb2_grpc,
 )
-
 from purser_server.rpc.calls import CallInterceptor, Observe
 from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer

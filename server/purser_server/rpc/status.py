@@ -9,8 +9,8 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
-from purser.error.v1 import error_reason_pb2
 
+from purser.error.v1 import error_reason_pb2
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.money import Currencies
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from purser.admin.v1 import ledger_service_pb2, operator_pb2
 from purser.type.v1.money_pb2 import Money
 from purser.wallet.v1 import wallet_pb2
-
 from purser_server.domain.operators import ApiKey, Operator
 from purser_server.domain.players import Player, WalletBalance
 from purser_server.domain.rounds import Round

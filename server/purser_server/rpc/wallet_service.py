@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from grpc.aio import ServicerContext
+
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser.wallet.v1.wallet_service_pb2_grpc import WalletServiceServicer
-
 from purser_server.domain.commands import Command
 from purser_server.domain.errors import Refusal, invalid_field
 from purser_server.domain.operators import refuse_role
