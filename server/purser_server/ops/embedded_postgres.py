@@ -8,6 +8,7 @@ what its programs are told in `postgres_programs`; here is when it starts, stops
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,8 +17,6 @@ from itertools import chain, repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
-
-import structlog
 
 from purser_server.ops.postgres_folder import (
     DEFAULT_PORT,
@@ -45,7 +44,7 @@ from purser_server.ops.unprivileged import (
 
 __all__ = ["DEFAULT_SETTINGS", "EmbeddedPostgres", "EmbeddedPostgresError", "find_binaries"]
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 # SIGINT is PostgreSQL's fast shutdown, SIGQUIT the immediate one, which loses nothing either but
@@ -180,7 +179,7 @@ class EmbeddedPostgres:
         while not self._stop_wanted.is_set():
             code = await self.wait_exited()
             if not self._stop_wanted.is_set():
-                _log.error("embedded_postgres_died", exit_code=code, log=str(self._folder.log))
+                _log.error("PostgreSQL ended, exit code %s; see %s", code, self._folder.log)
                 await self._restart()
 
     async def _restart(self) -> None:
@@ -191,9 +190,9 @@ class EmbeddedPostgres:
             except Exception as error:
                 if self._stop_wanted.is_set():
                     return
-                _log.error("embedded_postgres_not_restarted", error=str(error), retry_in_s=delay_s)
+                _log.error("PostgreSQL cannot be restarted, next try in %s s: %s", delay_s, error)
             else:
-                _log.info("embedded_postgres_restarted", pid=self.pid)
+                _log.warning("PostgreSQL was restarted, pid %s", self.pid)
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_wanted.wait(), delay_s)
@@ -244,7 +243,7 @@ class EmbeddedPostgres:
             leftover = self._folder.postmaster()
             if leftover is None:
                 return
-            _log.warning("embedded_postgres_leftover", pid=leftover.pid, signal=signal_.name)
+            _log.warning("ending PostgreSQL of a former run, pid %s", leftover.pid)
             with suppress(ProcessLookupError):
                 os.kill(leftover.pid, signal_)
             await _wait_until(lambda: self._folder.postmaster() is None, bound_s)
@@ -275,7 +274,8 @@ class EmbeddedPostgres:
         except UnprivilegedError as error:
             raise EmbeddedPostgresError(
                 f"PostgreSQL, which refuses to run as root, cannot run here: {error}. Choose a "
-                "--data-dir elsewhere, run as an ordinary user, or give --database-url"
+                "--data-dir (or a place to install) elsewhere, run as an ordinary user, or give "
+                "--database-url"
             ) from error
 
     async def _launch_when_free(self, identity: Identity) -> None:

@@ -254,18 +254,22 @@ def _fits_socket(folder: Path) -> bool:
 
 
 def _is_postgres_of(pgdata: Path, pid: int) -> bool:
-    # A pid alone proves nothing: after a crash or a reboot it may be anyone's. The command line is
-    # what root may read without the right to trace, which containers withhold.
-    return f"/postgres -D {pgdata} " in _command_line(pid)
+    # A pid alone proves nothing: after a crash or a reboot it may be anyone's.
+    command_line = _command_line(pid)
+    if not re.search(r"(^|/)postgres -", command_line):
+        return False
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(pgdata)  # where a postmaster lives
+    except OSError:
+        # Not Linux, or a container that withholds the right to look into other users' processes.
+        return f" -D {pgdata} " in command_line
 
 
 def _command_line(pid: int) -> str:
-    if Path("/proc/self").exists():
-        try:
-            return os.fsdecode((Path("/proc") / str(pid) / "cmdline").read_bytes()).replace(
-                "\0", " "
-            )
-        except OSError:
+    try:
+        return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).replace("\0", " ")
+    except OSError:
+        if Path("/proc/self").exists():
             return ""
     command = ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
