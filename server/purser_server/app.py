@@ -124,10 +124,26 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
     async with AsyncExitStack() as stack:
         engine = make_engine(url)
         stack.push_async_callback(engine.dispose)
+        # Connections of their own, so that no slow reader keeps a bet waiting for its key.
+        key_engine = make_engine(url, pool_size=2)
+        stack.push_async_callback(key_engine.dispose)
+        authenticator = Authenticator(
+            PostgresKeys(key_engine),
+            standard_currencies(),
+            settings.admin_key.get_secret_value() if settings.admin_key else None,
+        )
         metrics = Metrics()
         ledger = _make_ledger(settings, url, metrics)
         metrics.watch_queue(lambda: ledger.queued)
-        server = _make_server(settings, engine, ledger, metrics, share_port=share_port)
+        services = _make_services(engine, ledger, authenticator.forget)
+        server = PurserServer(
+            services,
+            authenticator,
+            metrics.observe_call,
+            # Above what the lanes hold: their own answer says more than gRPC's.
+            ServerLimits(max_concurrent_calls=settings.lanes * settings.queue_limit + 1_000),
+            share_port=share_port,
+        )
         port = server.listen(settings.listen, _credentials(settings))
         if settings.metrics_listen:
             stack.callback(metrics.serve(_metrics_address(settings.metrics_listen)))
@@ -203,23 +219,16 @@ def _make_ledger(settings: Settings, url: str, metrics: Metrics) -> Ledger:
     )
 
 
-def _make_server(
-    settings: Settings, engine: AsyncEngine, ledger: Ledger, metrics: Metrics, *, share_port: bool
-) -> PurserServer:
-    admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
-    authenticator = Authenticator(PostgresKeys(engine), standard_currencies(), admin_key)
-    admin = Administration(engine, authenticator.forget)
+def _make_services(engine: AsyncEngine, ledger: Ledger, forget: Callable[[], None]) -> Services:
+    admin = Administration(engine, forget)
     players = Players(PostgresPlayers(engine))
     sessions = Sessions(PostgresSessions(engine), players)
     history = History(PostgresHistory(engine))
-    services = Services(
+    return Services(
         wallet=WalletServicer(Movements(ledger), players, sessions, history),
         player=PlayerServicer(players),
         operator=OperatorServicer(admin.operators),
         ledger=LedgerServicer(admin.verification),
-    )
-    return PurserServer(
-        services, authenticator, metrics.observe_call, ServerLimits(), share_port=share_port
     )
 
 

@@ -14,7 +14,6 @@ from purser_server.store.writer import WRITER_SETTINGS
 
 FLUSH_STATEMENTS = (
     "LOCK_WALLETS",
-    "PLAYERS",
     "KNOWN_TRANSACTIONS",
     "ROUNDS",
     "SETTLERS",

@@ -1,12 +1,13 @@
-"""What the rules answer with: a decision to carry out, or a refusal."""
+"""What the rules decide over, and what they answer with: a decision to carry out, or a refusal."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.rounds import Round
-from purser_server.domain.transactions import RollbackOutcome
+from purser_server.domain.transactions import RollbackOutcome, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,27 @@ class Session:
     game_id: str
     currency_code: str
     is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A command that succeeded, now or (`replayed`) earlier."""
+
+    transaction: Transaction
+    replayed: bool
+
+
+Result = Answer | Refusal
+"""What comes of one command."""
+
+
+def group_failed(index: int) -> Refusal:
+    """Refuse a command of an atomic group because the one at `index` failed."""
+    return Refusal(
+        Reason.ATOMIC_GROUP_FAILED,
+        f"operation {index} of the atomic group failed, so none was carried out",
+        {"index": str(index)},
+    )
 
 
 @dataclass(frozen=True, slots=True)

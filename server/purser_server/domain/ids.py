@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 MAX_ID_LENGTH = 128
+_SHOWN = 40
 
 
 def has_control_characters(text: str) -> bool:
@@ -13,6 +14,11 @@ def has_control_characters(text: str) -> bool:
     if text.isprintable():
         return False
     return any(unicodedata.category(character) == "Cc" for character in text)
+
+
+def quoted(text: str) -> str:
+    """Return an id as a sentence for people shows it; metadata has it whole."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
 def id_problem(text: str) -> str | None:

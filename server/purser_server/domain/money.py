@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.ids import quoted
 
 MAX_MINOR = 2**63 - 1
 """The largest amount, and the largest balance, that a ledger account can hold."""
@@ -68,7 +69,7 @@ def currency_unknown(code: str) -> Refusal:
     """Refuse a currency that is neither in ISO 4217 nor declared by the operator."""
     return Refusal(
         Reason.CURRENCY_UNKNOWN,
-        f"currency {code!r} is not in ISO 4217 and not declared by the operator",
+        f"currency {quoted(code)} is not in ISO 4217 and not declared by the operator",
         {"currency_code": code},
     )
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.ids import quoted
 from purser_server.domain.money import Currencies
 
 
@@ -76,7 +77,7 @@ def operator_not_found(operator_id: str) -> Refusal:
     """Refuse because there is no such operator."""
     return Refusal(
         Reason.OPERATOR_NOT_FOUND,
-        f"there is no operator {operator_id!r}",
+        f"there is no operator {quoted(operator_id)}",
         {"operator_id": operator_id},
     )
 
@@ -85,11 +86,13 @@ def operator_exists(operator_id: str, path: str) -> Refusal:
     """Refuse because the operator was created before with another content."""
     return Refusal(
         Reason.OPERATOR_EXISTS,
-        f"operator {operator_id!r} was created with another {path}",
+        f"operator {quoted(operator_id)} was created with another {path}",
         {"operator_id": operator_id, "field": path},
     )
 
 
 def api_key_not_found(key_id: str) -> Refusal:
     """Refuse because there is no such API key."""
-    return Refusal(Reason.API_KEY_NOT_FOUND, f"there is no API key {key_id!r}", {"key_id": key_id})
+    return Refusal(
+        Reason.API_KEY_NOT_FOUND, f"there is no API key {quoted(key_id)}", {"key_id": key_id}
+    )

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.ids import quoted
 
 
 class PlayerStatus(IntEnum):
@@ -69,7 +70,7 @@ def refuse_activity(player_id: str, status: PlayerStatus, activity: Activity) ->
     verb = activity.name.lower().replace("_", " ")
     return Refusal(
         _REASON[status],
-        f"player {player_id!r} is {status.name}: {verb} is not allowed",
+        f"player {quoted(player_id)} is {status.name}: {verb} is not allowed",
         {"player_id": player_id},
     )
 
@@ -82,7 +83,7 @@ def refuse_status_change(
         return None
     return Refusal(
         Reason.PLAYER_CLOSED,
-        f"player {player_id!r} is CLOSED, which is final",
+        f"player {quoted(player_id)} is CLOSED, which is final",
         {"player_id": player_id},
     )
 
@@ -90,7 +91,7 @@ def refuse_status_change(
 def player_not_found(player_id: str) -> Refusal:
     """Refuse because the operator has no such player."""
     return Refusal(
-        Reason.PLAYER_NOT_FOUND, f"there is no player {player_id!r}", {"player_id": player_id}
+        Reason.PLAYER_NOT_FOUND, f"there is no player {quoted(player_id)}", {"player_id": player_id}
     )
 
 
@@ -98,7 +99,7 @@ def wallet_not_found(player_id: str, currency_code: str) -> Refusal:
     """Refuse because the player has no wallet in this currency."""
     return Refusal(
         Reason.WALLET_NOT_FOUND,
-        f"player {player_id!r} has no {currency_code} wallet",
+        f"player {quoted(player_id)} has no {currency_code} wallet",
         {"player_id": player_id, "currency_code": currency_code},
     )
 
@@ -107,6 +108,6 @@ def player_exists(player_id: str, path: str) -> Refusal:
     """Refuse because the player was created before with another content."""
     return Refusal(
         Reason.PLAYER_EXISTS,
-        f"player {player_id!r} was created with another {path}",
+        f"player {quoted(player_id)} was created with another {path}",
         {"player_id": player_id, "field": path},
     )

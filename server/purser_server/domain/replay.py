@@ -17,6 +17,7 @@ from purser_server.domain.commands import (
     Withdraw,
 )
 from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.ids import quoted
 from purser_server.domain.transactions import Transaction, TransactionState
 from purser_server.domain.wallet import transaction_rolled_back
 
@@ -24,7 +25,7 @@ from purser_server.domain.wallet import transaction_rolled_back
 def replay(command: Command, known: Transaction) -> Transaction | Refusal:
     """Answer a command whose id is known: the stored transaction, or why it is refused."""
     if known.state is TransactionState.TOMBSTONE:
-        return _late_arrival(command, known)
+        return _late_arrival(command)
     differs = first_difference(command, known)
     if differs:
         return _id_reused(command.transaction_id, differs)
@@ -93,18 +94,16 @@ def _win_differs(command: Win, known: Transaction) -> str | None:
     return None if command.close_round == known.closes_round else "close_round"
 
 
-def _late_arrival(command: Command, tombstone: Transaction) -> Refusal:
+def _late_arrival(command: Command) -> Refusal:
     """Refuse what was rolled back before it came; only bets and wins can be late."""
     if not isinstance(command, Bet | Win):
         return _id_reused(command.transaction_id, "type")
-    if command.player_id != tombstone.player_id:
-        return _id_reused(command.transaction_id, "player_id")
     return transaction_rolled_back(command.transaction_id, command.round_id)
 
 
 def _id_reused(transaction_id: str, path: str) -> Refusal:
     return Refusal(
         Reason.TRANSACTION_ID_REUSED,
-        f"transaction id {transaction_id!r} was used before with another {path}",
+        f"transaction id {quoted(transaction_id)} was used before with another {path}",
         {"transaction_id": transaction_id, "field": path},
     )

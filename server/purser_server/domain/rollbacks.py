@@ -5,6 +5,7 @@ from __future__ import annotations
 from purser_server.domain.commands import Rollback
 from purser_server.domain.decisions import Decision, Wallet
 from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.ids import quoted
 from purser_server.domain.money import amount_range, fits
 from purser_server.domain.rounds import Round, without_bet, without_win
 from purser_server.domain.transactions import (
@@ -55,7 +56,8 @@ def _undo_bet(bet: Transaction, wallet: Wallet, round_: Round) -> Decision | Ref
     if round_.is_settled(bet.number, bet.transaction_id):
         return Refusal(
             Reason.BET_ALREADY_SETTLED,
-            f"bet {bet.transaction_id!r} is settled: a win stands on it, or its round is closed",
+            f"bet {quoted(bet.transaction_id)} is settled: a win stands on it, or its round is "
+            "closed",
             {"transaction_id": bet.transaction_id, "round_id": bet.round_id},
         )
     if not fits(wallet.balance + bet.amount):
@@ -90,7 +92,7 @@ def transaction_not_found(transaction_id: str) -> Refusal:
     """Refuse because there is no such transaction, or it is another player's."""
     return Refusal(
         Reason.TRANSACTION_NOT_FOUND,
-        f"there is no transaction {transaction_id!r}",
+        f"there is no transaction {quoted(transaction_id)}",
         {"transaction_id": transaction_id},
     )
 
@@ -98,7 +100,7 @@ def transaction_not_found(transaction_id: str) -> Refusal:
 def _not_reversible(original: Transaction) -> Refusal:
     return Refusal(
         Reason.TRANSACTION_NOT_REVERSIBLE,
-        f"transaction {original.transaction_id!r} is a {original.type.name}: only bets and wins "
-        "can be rolled back",
+        f"transaction {quoted(original.transaction_id)} is a {original.type.name}: only bets and "
+        "wins can be rolled back",
         {"transaction_id": original.transaction_id, "round_id": original.round_id},
     )

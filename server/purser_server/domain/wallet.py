@@ -10,6 +10,7 @@ from __future__ import annotations
 from purser_server.domain.commands import Bet, CloseRound, Deposit, Win, Withdraw
 from purser_server.domain.decisions import Decision, Session, Wallet
 from purser_server.domain.errors import Reason, Refusal, invalid_field
+from purser_server.domain.ids import quoted
 from purser_server.domain.money import amount_range, fits
 from purser_server.domain.players import (
     Activity,
@@ -128,7 +129,7 @@ def round_closed(transaction_id: str, round_id: str) -> Refusal:
     """Refuse because the round takes no more bets and regular wins."""
     return Refusal(
         Reason.ROUND_CLOSED,
-        f"round {round_id!r} is closed",
+        f"round {quoted(round_id)} is closed",
         {"transaction_id": transaction_id, "round_id": round_id},
     )
 
@@ -137,7 +138,7 @@ def round_not_found(game_id: str, round_id: str) -> Refusal:
     """Refuse because no bet has opened such a round."""
     return Refusal(
         Reason.ROUND_NOT_FOUND,
-        f"the player has no round {round_id!r} in game {game_id!r}",
+        f"the player has no round {quoted(round_id)} in game {quoted(game_id)}",
         {"round_id": round_id},
     )
 
@@ -146,16 +147,16 @@ def transaction_rolled_back(transaction_id: str, round_id: str) -> Refusal:
     """Refuse because the transaction was rolled back, perhaps before it arrived."""
     return Refusal(
         Reason.TRANSACTION_ROLLED_BACK,
-        f"transaction {transaction_id!r} was rolled back",
+        f"transaction {quoted(transaction_id)} was rolled back",
         {"transaction_id": transaction_id, "round_id": round_id},
     )
 
 
 def _bet_not_found(bet_transaction_id: str, round_id: str) -> Refusal:
-    named = f"no bet {bet_transaction_id!r}" if bet_transaction_id else "no standing bet"
+    named = f"no bet {quoted(bet_transaction_id)}" if bet_transaction_id else "no standing bet"
     return Refusal(
         Reason.BET_NOT_FOUND,
-        f"there is {named} of this player in round {round_id!r}",
+        f"there is {named} of this player in round {quoted(round_id)}",
         {"bet_transaction_id": bet_transaction_id, "round_id": round_id},
     )
 

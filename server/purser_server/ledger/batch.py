@@ -21,8 +21,8 @@ from purser_server.domain.commands import (
     Win,
     Withdraw,
 )
-from purser_server.domain.decisions import Decision, Wallet
-from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.decisions import Answer, Decision, Result, Wallet, group_failed
+from purser_server.domain.errors import Refusal
 from purser_server.domain.players import player_not_found, wallet_not_found
 from purser_server.domain.replay import replay
 from purser_server.domain.rollbacks import decide_rollback, refuse_or_settle_early
@@ -47,37 +47,21 @@ _ABSENT: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A command that succeeded, now or (`replayed`) earlier."""
-
-    transaction: Transaction
-    replayed: bool
-
-
-Outcome = Answer | Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What succeeds or fails together: one request, or all the requests of an atomic group."""
+class Group:
+    """What succeeds or fails together: one request, or all those of an atomic group."""
 
     requests: tuple[Request, ...]
 
 
 class Batch:
-    """The working state of a flush.
+    """The working state of a flush."""
 
-    `own_numbers` are transaction numbers that this very flush used in an earlier attempt whose
-    COMMIT was not answered: what is found under them is this attempt's own work, not a replay.
-    """
-
-    def __init__(self, loaded: Loaded, own_numbers: frozenset[int] = frozenset()) -> None:
+    def __init__(self, loaded: Loaded) -> None:
         self._now = loaded.now
         self._next_number = loaded.numbers_from
         self._players = loaded.players
         self._house_accounts = loaded.house
         self._sessions = loaded.sessions
-        self._own_numbers = own_numbers
         self._wallets = dict(loaded.wallets)
         self._known = dict(loaded.known)
         self._rounds = dict(loaded.rounds)
@@ -89,13 +73,13 @@ class Batch:
         self._reversals: list[Reversal] = []
         self._undo: list[tuple[dict[Any, Any], Any, Any]] | None = None
 
-    def decide(self, units: Iterable[Unit]) -> list[list[Outcome]]:
-        """Decide all units in order; the outcomes stand in the order of their requests."""
+    def decide(self, groups: Iterable[Group]) -> list[list[Result]]:
+        """Decide all groups in order; the results stand in the order of their requests."""
         return [
-            [self._decide_one(unit.requests[0])]
-            if len(unit.requests) == 1
-            else self._decide_group(unit.requests)
-            for unit in units
+            [self._decide_one(group.requests[0])]
+            if len(group.requests) == 1
+            else self._decide_group(group.requests)
+            for group in groups
         ]
 
     def changes(self) -> Changes:
@@ -114,21 +98,21 @@ class Batch:
 
     # -- groups ------------------------------------------------------------------------------
 
-    def _decide_group(self, requests: Sequence[Request]) -> list[Outcome]:
+    def _decide_group(self, requests: Sequence[Request]) -> list[Result]:
         """Let all requests succeed, or none; the failing one's own refusal is kept."""
         self._undo = []
         entries, reversals = len(self._entries), len(self._reversals)
-        outcomes: list[Outcome] = []
+        results: list[Result] = []
         for index, request in enumerate(requests):
-            outcome = self._decide_one(request)
-            if isinstance(outcome, Refusal):
+            result = self._decide_one(request)
+            if isinstance(result, Refusal):
                 self._take_back(entries, reversals)
-                self._keep_refusal(request, outcome)
+                self._keep_refusal(request, result)
                 others = group_failed(index)
-                return [outcome if at == index else others for at in range(len(requests))]
-            outcomes.append(outcome)
+                return [result if at == index else others for at in range(len(requests))]
+            results.append(result)
         self._undo = None
-        return outcomes
+        return results
 
     def _take_back(self, entries: int, reversals: int) -> None:
         """Restore the state as it was before the group began."""
@@ -156,11 +140,12 @@ class Batch:
 
     # -- one command -------------------------------------------------------------------------
 
-    def _decide_one(self, request: Request) -> Outcome:
+    def _decide_one(self, request: Request) -> Result:
         operator, command = request.operator, request.command
         known = self._known.get((operator, command.transaction_id))
         if known is not None:
-            return self._answer_known(command, known)
+            answer = replay(command, known)
+            return answer if isinstance(answer, Refusal) else Answer(answer, replayed=True)
         if (operator, command.player_id) not in self._players:
             return player_not_found(command.player_id)
         number = self._take_number()
@@ -171,13 +156,6 @@ class Batch:
                 self._store_refusal(operator, command, number, decision)
             return decision
         return Answer(self._carry_out(operator, command, number, decision), replayed=False)
-
-    def _answer_known(self, command: Command, known: Transaction) -> Outcome:
-        answer = replay(command, known)
-        own = known.number in self._own_numbers
-        if isinstance(answer, Refusal):
-            return known.refusal if own and known.refusal is not None else answer
-        return Answer(answer, replayed=not own)
 
     def _take_number(self) -> int:
         number = self._next_number
@@ -374,15 +352,6 @@ class Batch:
         assert contra is not None, "a posting has two sides"
         house = (operator, contra)
         self._set(self._house, house, self._house.get(house, 0) - transaction.change)
-
-
-def group_failed(index: int) -> Refusal:
-    """Refuse an operation of an atomic group because the one at `index` failed."""
-    return Refusal(
-        Reason.ATOMIC_GROUP_FAILED,
-        f"operation {index} of the atomic group failed, so none was carried out",
-        {"index": str(index)},
-    )
 
 
 def _new_round(number: int, player_id: str, game_id: str, round_id: str) -> Round:

@@ -14,15 +14,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from purser_server.domain.decisions import Result, group_failed
 from purser_server.domain.errors import Reason, Refusal, ledger_unavailable
 from purser_server.domain.money import amount_range
-from purser_server.ledger.batch import Batch, Outcome, Unit, group_failed
+from purser_server.ledger.batch import Batch, Group
 from purser_server.ledger.ports import (
     CommitUnknownError,
     ContentionError,
+    Loaded,
     PoisonedError,
     StoreUnavailableError,
-    WriterSession,
+    Writer,
 )
 
 _log = logging.getLogger(__name__)
@@ -44,11 +46,11 @@ class LaneLimits:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Units that one caller waits for; the future gives their outcomes, unit by unit."""
+    """Groups that one caller waits for; the future gives their results, group by group."""
 
-    units: Sequence[Unit]
+    groups: Sequence[Group]
     size: int
-    done: asyncio.Future[list[list[Outcome]]]
+    done: asyncio.Future[list[list[Result]]]
 
 
 class Lane:
@@ -56,11 +58,11 @@ class Lane:
 
     def __init__(
         self,
-        session: WriterSession,
+        writer: Writer,
         limits: LaneLimits,
         observe: Callable[[int, float], None] = lambda _operations, _seconds: None,
     ) -> None:
-        self._session = session
+        self._writer = writer
         self._limits = limits
         self._observe = observe
         self._queue: deque[Job] = deque()
@@ -85,17 +87,17 @@ class Lane:
         self._wake.set()
         if self._task is not None:
             await self._task
-        await self._session.close()
+        await self._writer.close()
 
     def has_room(self, size: int) -> bool:
         """Tell whether so many operations may join; an idle lane takes a call of any size."""
         return self._queued == 0 or self._queued + size <= self._limits.queued
 
-    def submit(self, units: Sequence[Unit]) -> asyncio.Future[list[list[Outcome]]]:
-        """Queue units; the caller has seen that there is room."""
-        done: asyncio.Future[list[list[Outcome]]] = asyncio.get_running_loop().create_future()
-        size = sum(len(unit.requests) for unit in units)
-        self._queue.append(Job(units, size, done))
+    def submit(self, groups: Sequence[Group]) -> asyncio.Future[list[list[Result]]]:
+        """Queue groups; the caller has seen that there is room."""
+        done: asyncio.Future[list[list[Result]]] = asyncio.get_running_loop().create_future()
+        size = sum(len(group.requests) for group in groups)
+        self._queue.append(Job(groups, size, done))
         self._queued += size
         self._wake.set()
         return done
@@ -112,7 +114,20 @@ class Lane:
                 continue
             started = loop.time()
             await self._serve(jobs)
-            self._observe(sum(job.size for job in jobs), loop.time() - started)
+            if self._store_is_down:
+                self._refuse_all_queued()
+            try:
+                self._observe(sum(job.size for job in jobs), loop.time() - started)
+            except Exception:
+                _log.exception("a flush could not be observed")
+
+    def _refuse_all_queued(self) -> None:
+        """Let nobody wait in line for a database that is away."""
+        for job in self._queue:
+            if not job.done.done():
+                job.done.set_result(_all_refused(job.groups, ledger_unavailable()))
+        self._queue.clear()
+        self._queued = 0
 
     def _take(self) -> list[Job]:
         """Take what waits, up to the bound of a flush; callers who gave up are left out."""
@@ -128,9 +143,9 @@ class Lane:
 
     async def _serve(self, jobs: Sequence[Job]) -> None:
         """Write the jobs and answer their callers; whatever happens, each gets an answer."""
-        units = [unit for job in jobs for unit in job.units]
+        groups = [group for job in jobs for group in job.groups]
         try:
-            outcomes = await self._settle(units)
+            results = await self._settle(groups)
         except Exception as error:
             _log.exception("a flush failed in a way that no rule foresees")
             for job in jobs:
@@ -140,89 +155,118 @@ class Lane:
         at = 0
         for job in jobs:
             if not job.done.done():
-                job.done.set_result(outcomes[at : at + len(job.units)])
-            at += len(job.units)
+                job.done.set_result(results[at : at + len(job.groups)])
+            at += len(job.groups)
 
-    async def _settle(self, units: Sequence[Unit]) -> list[list[Outcome]]:
-        """Flush; halve what PostgreSQL refuses, so that one bad value costs only its own unit."""
+    async def _settle(self, groups: Sequence[Group]) -> list[list[Result]]:
+        """Flush; halve what PostgreSQL refuses, so that one bad value costs only its own group."""
         try:
-            return await self._flush(units)
+            return await self._flush(groups)
         except PoisonedError as error:
-            if len(units) == 1:
-                return [_poisoned(units[0], error)]
-        half = len(units) // 2
-        return [*await self._settle(units[:half]), *await self._settle(units[half:])]
+            if len(groups) == 1:
+                return [_poisoned(groups[0], error)]
+        half = len(groups) // 2
+        return [*await self._settle(groups[:half]), *await self._settle(groups[half:])]
 
-    async def _flush(self, units: Sequence[Unit]) -> list[list[Outcome]]:
-        """Write the units once, through lost connections and other writers in the way."""
-        own_numbers: set[int] = set()
+    async def _flush(self, groups: Sequence[Group]) -> list[list[Result]]:
+        """Write the groups once, through lost connections and other writers in the way."""
         clock = asyncio.get_running_loop().time
         # Once a flush has waited in vain, those behind it do not: they try once and fail fast.
         patience_s = 0.0 if self._store_is_down else self._limits.reconnect_s
         started = clock()
         deadline = started + patience_s
         attempts = 0
+        flush = _Flush(self._writer, groups)
         while True:
             try:
-                await self._session.connect(patience_s)
-                outcomes = await self._attempt(units, own_numbers)
+                await self._writer.connect(patience_s)
+                results = await flush.attempt()
                 self._store_is_down = False
-                return outcomes
+                return results
             except CommitUnknownError:
-                # Only the ids can tell. They are looked up by doing the same again: what was
-                # committed is found, under the locks, and what was not is written now.
+                # Only the ids can tell, and the next attempt looks them up.
                 patience_s = self._limits.resolve_commit_s
                 deadline = clock() + patience_s
             except StoreUnavailableError as error:
                 if clock() >= deadline:
                     self._store_is_down = True
                     _log.warning("the database is unavailable: %s", error)
-                    return _all_refused(units, ledger_unavailable())
+                    return _all_refused(groups, ledger_unavailable())
             except ContentionError as error:
                 attempts += 1
                 if attempts == CONTENTION_ATTEMPTS or clock() - started > CONTENTION_BOUND_S:
                     _log.warning("gave up on a contended flush: %s", error)
-                    return _all_refused(units, ledger_unavailable())
+                    return _all_refused(groups, ledger_unavailable())
                 await asyncio.sleep(random.uniform(0, 0.01 * attempts))  # noqa: S311
 
-    async def _attempt(self, units: Sequence[Unit], own_numbers: set[int]) -> list[list[Outcome]]:
-        session = self._session
+
+class _Flush:
+    """One flush, over all its attempts."""
+
+    def __init__(self, writer: Writer, groups: Sequence[Group]) -> None:
+        self._writer = writer
+        self._groups = groups
+        self._requests = [request for group in groups for request in group.requests]
+        self._unanswered: list[tuple[frozenset[int], list[list[Result]]]] = []
+
+    async def attempt(self) -> list[list[Result]]:
+        """Decide and write everything in one SQL transaction."""
+        writer = self._writer
         try:
-            await session.begin()
-            loaded = await session.load([request for unit in units for request in unit.requests])
-            batch = Batch(loaded, frozenset(own_numbers))
-            outcomes = _decide(batch, units)
+            await writer.begin()
+            loaded = await writer.load(self._requests)
+            results = self._committed_before(loaded)
+            if results is not None:
+                await writer.rollback()
+                return results
+            batch = Batch(loaded)
+            results = batch.decide(self._groups)
             changes = batch.changes()
             if not changes:
-                await session.rollback()
-                return outcomes
-            own_numbers.update(entry.transaction.number for entry in changes.entries)
-            await session.save(changes)
-        except BaseException:
-            await session.rollback()
+                await writer.rollback()
+                return results
+            await writer.save(changes)
+        except (StoreUnavailableError, ContentionError, PoisonedError):
+            await writer.rollback()
             raise
-        await session.commit()
-        return outcomes
+        except Exception as error:
+            # A defect of ours, or a row that nobody can read, costs what shows it and no more.
+            _log.exception("a flush failed in a way that no rule foresees")
+            await writer.rollback()
+            raise PoisonedError(repr(error), out_of_range=False) from error
+        except BaseException:
+            await writer.rollback()
+            raise
+        try:
+            await writer.commit()
+        except CommitUnknownError:
+            numbers = frozenset(entry.transaction.number for entry in changes.entries)
+            self._unanswered.append((numbers, results))
+            raise
+        return results
+
+    def _committed_before(self, loaded: Loaded) -> list[list[Result]] | None:
+        """Return the results of an earlier attempt whose COMMIT took place unheard.
+
+        A flush is one SQL transaction: one of its numbers found means that all of it is there,
+        and none found under the locks means that nothing is, or ever will be.
+        """
+        found = {transaction.number for transaction in loaded.known.values()}
+        for numbers, results in self._unanswered:
+            if not numbers.isdisjoint(found):
+                return results
+        return None
 
 
-def _all_refused(units: Sequence[Unit], refusal: Refusal) -> list[list[Outcome]]:
-    return [[refusal] * len(unit.requests) for unit in units]
+def _all_refused(groups: Sequence[Group], refusal: Refusal) -> list[list[Result]]:
+    return [[refusal] * len(group.requests) for group in groups]
 
 
-def _decide(batch: Batch, units: Sequence[Unit]) -> list[list[Outcome]]:
-    """Decide; a defect in a rule costs the unit that shows it, and none of its neighbours."""
-    try:
-        return batch.decide(units)
-    except Exception as error:
-        _log.exception("a rule failed")
-        raise PoisonedError(repr(error), out_of_range=False) from error
-
-
-def _poisoned(unit: Unit, error: PoisonedError) -> list[Outcome]:
-    """Answer for the one unit that cannot be written: a number too large, or a defect of ours."""
-    last = len(unit.requests) - 1
+def _poisoned(group: Group, error: PoisonedError) -> list[Result]:
+    """Answer for the one group that cannot be written: a number too large, or a defect of ours."""
+    last = len(group.requests) - 1
     if error.out_of_range:
-        refusal = amount_range(getattr(unit.requests[last].command, "currency_code", ""))
+        refusal = amount_range(getattr(group.requests[last].command, "currency_code", ""))
     else:
         _log.error("a request cannot be written: %s", error)
         refusal = Refusal(Reason.INTERNAL_ERROR, "an internal error; nothing was done")

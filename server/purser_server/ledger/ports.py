@@ -1,6 +1,6 @@
 """What the write path needs of a store, and what passes between them.
 
-The store implements `WriterSession`: one connection of one lane. Everything that a flush must
+The store implements `Writer`: one connection of one lane. Everything that a flush must
 know comes in one `Loaded`, read under lock; everything that it changes goes back as `Changes`.
 """
 
@@ -110,13 +110,13 @@ class Changes:
         return bool(self.entries)
 
 
-class WriterSession(Protocol):
+class Writer(Protocol):
     """One lane's connection. Between `begin` and `commit` nothing else runs on it."""
 
     async def connect(self, patience_s: float) -> None:
         """Connect if not connected, trying for at most so many seconds.
 
-        Ends a transaction that an earlier, lost connection of this session may have left open.
+        Ends a transaction that an earlier, lost connection of this writer may have left open.
         Raises StoreUnavailableError.
         """
 

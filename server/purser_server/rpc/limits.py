@@ -6,7 +6,7 @@ The comments of the protos tell the same limits to people.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf.message import Message
@@ -20,15 +20,18 @@ from purser_server.domain.money import (
     Currencies,
     currency_unknown,
     declaration_problem,
+    is_currency_code,
 )
 
 MAX_METADATA_ENTRIES = 32
 MAX_METADATA_KEY = 64
 MAX_METADATA_VALUE = 512
+MAX_METADATA_BYTES = 8 * 1024
 MAX_CURRENCIES = 32
 MAX_DECLARED_CURRENCIES = 100
 MAX_DISPLAY_NAME = 256
 MAX_MESSAGES = 100
+MAX_ENUM_VALUES = 100
 MAX_OPERATIONS = 10_000
 
 Check = Callable[[Message, str, Currencies], Refusal | None]
@@ -69,9 +72,7 @@ def _money(request: Message, field: str, currencies: Currencies) -> Refusal | No
         return invalid_field(missing, "must be given")
     if amount.minor_units < 0:
         return invalid_field(f"{field}.minor_units", "must not be negative")
-    if not currencies.knows(amount.currency_code):
-        return currency_unknown(amount.currency_code)
-    return None
+    return _known_currency(amount.currency_code, f"{field}.currency_code", currencies)
 
 
 def _positive_money(request: Message, field: str, currencies: Currencies) -> Refusal | None:
@@ -90,9 +91,13 @@ def _optional_currency(request: Message, field: str, currencies: Currencies) -> 
 
 
 def _known_currency(code: str, path: str, currencies: Currencies) -> Refusal | None:
+    if currencies.knows(code):
+        return None
     if not code:
         return invalid_field(path, "must be given")
-    return None if currencies.knows(code) else currency_unknown(code)
+    if not is_currency_code(code):
+        return invalid_field(path, "must be 1 to 16 of A-Z, a-z, 0-9, _ and -")
+    return currency_unknown(code)
 
 
 def _some_currencies(request: Message, field: str, currencies: Currencies) -> Refusal | None:
@@ -125,7 +130,16 @@ def _metadata(request: Message, field: str, _: Currencies) -> Refusal | None:
         if len(value) > MAX_METADATA_VALUE or "\0" in value:
             problem = f"must have values of at most {MAX_METADATA_VALUE} characters, without U+0000"
             return invalid_field(field, problem)
+    if sum(len(key.encode()) + len(value.encode()) for key, value in entries.items()) > (
+        MAX_METADATA_BYTES
+    ):
+        return invalid_field(field, f"must have at most {MAX_METADATA_BYTES} bytes in all")
     return None
+
+
+def _nothing_beside(request: Any, field: str, _: Currencies) -> Refusal | None:
+    both = getattr(request, field) and request.metadata
+    return invalid_field(field, "must not be set beside metadata") if both else None
 
 
 def _enum_numbers(request: Message, field: str) -> Mapping[int, object]:
@@ -143,8 +157,8 @@ def _enum(request: Message, field: str, _: Currencies) -> Refusal | None:
 def _enums(request: Message, field: str, _: Currencies) -> Refusal | None:
     values: Any = getattr(request, field)
     known = _enum_numbers(request, field)
-    if len(values) > len(known):
-        return invalid_field(field, f"must have at most {len(known)} entries")
+    if len(values) > MAX_ENUM_VALUES:
+        return invalid_field(field, f"must have at most {MAX_ENUM_VALUES} entries")
     for index, value in enumerate(values):
         if value == 0 or value not in known:
             return invalid_field(f"{field}[{index}]", "must be a value of the enum, not 0")
@@ -178,11 +192,15 @@ def _period(request: Any, field: str, _: Currencies) -> Refusal | None:
 
 
 def time_of(timestamp: Timestamp) -> datetime | None:
-    """Return the time, cut to microseconds, or None when it is not a valid one."""
+    """Return the time, rounded up to microseconds, or None when it is not a valid one.
+
+    Stored times are whole microseconds: rounded up, a bound means the same to them.
+    """
     if not 0 <= timestamp.nanos < 1_000_000_000:
         return None
     try:
-        return timestamp.ToDatetime(tzinfo=UTC)
+        cut = timestamp.ToDatetime(tzinfo=UTC)
+        return cut + timedelta(microseconds=1) if timestamp.nanos % 1_000 else cut
     except (ValueError, OverflowError):
         return None
 
@@ -203,14 +221,15 @@ def _declared_currencies(request: Message, field: str, currencies: Currencies) -
     declared: Any = getattr(request, field)
     if len(declared) > MAX_DECLARED_CURRENCIES:
         return invalid_field(field, f"must have at most {MAX_DECLARED_CURRENCIES} entries")
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for index, currency in enumerate(declared):
         path = f"{field}[{index}]"
         problem = declaration_problem(currency.code, currency.exponent, currencies.standard)
         if problem:
             return invalid_field(path, problem)
-        if seen.setdefault(currency.code, currency.exponent) != currency.exponent:
-            return invalid_field(f"{path}.exponent", "must be the same wherever the code stands")
+        if currency.code in seen:
+            return invalid_field(f"{path}.code", "must not be given twice")
+        seen.add(currency.code)
     return None
 
 
@@ -271,6 +290,7 @@ FIELDS: Mapping[type[Message], tuple[tuple[str, Check], ...]] = {
         ("status", _enum),
         ("add_currency_codes", _any_currencies),
         ("metadata", _metadata),
+        ("clear_metadata", _nothing_beside),
     ),
     player_service_pb2.ListPlayersRequest: (*_PAGE, ("statuses", _enums)),
     wallet_service_pb2.GetBalanceRequest: (

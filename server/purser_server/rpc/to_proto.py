@@ -25,7 +25,7 @@ def timestamp(time: datetime) -> Timestamp:
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
 
 
-def transaction(of: Transaction) -> wallet_pb2.Transaction:
+def transaction(of: Transaction, *, with_metadata: bool = True) -> wallet_pb2.Transaction:
     """Return a transaction; what it does not have stays absent."""
     # Set only what is there: an empty map or an absent message costs more than all the rest.
     message = wallet_pb2.Transaction(
@@ -49,7 +49,7 @@ def transaction(of: Transaction) -> wallet_pb2.Transaction:
         message.win_type = of.win_type  # type: ignore[assignment]
     if of.refusal is not None:
         message.refusal.CopyFrom(error_of(of.refusal))
-    if of.metadata:
+    if of.metadata and with_metadata:
         message.metadata.update(of.metadata)
     return message
 

@@ -10,7 +10,8 @@ from grpc.aio import ServicerContext
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser.wallet.v1.wallet_service_pb2_grpc import WalletServiceServicer
 from purser_server.domain.commands import Command
-from purser_server.domain.errors import Refusal, invalid_field
+from purser_server.domain.decisions import Answer, Result, group_failed
+from purser_server.domain.errors import REPLAYED, Refusal, invalid_field
 from purser_server.domain.operators import refuse_role
 from purser_server.domain.transactions import (
     Transaction,
@@ -24,7 +25,7 @@ from purser_server.rpc.from_proto import command_of
 from purser_server.rpc.limits import time_of, validate
 from purser_server.rpc.status import error_of
 from purser_server.usecases.history import History
-from purser_server.usecases.movements import Answer, Movements, Outcome, group_failed
+from purser_server.usecases.movements import Movements
 from purser_server.usecases.players import Players
 from purser_server.usecases.ports import HistoryFilter
 from purser_server.usecases.sessions import Sessions
@@ -150,7 +151,7 @@ class WalletServicer(WalletServiceServicer):
         answer = await self._movements.execute(caller().operator, command_of(request))
         return answer.transaction, answer.replayed
 
-    async def _execute(self, judged: Sequence[Command | Refusal], *, atomic: bool) -> list[Outcome]:
+    async def _execute(self, judged: Sequence[Command | Refusal], *, atomic: bool) -> list[Result]:
         """Execute what is well formed; in an atomic group one malformed operation fails all."""
         malformed = [index for index, found in enumerate(judged) if isinstance(found, Refusal)]
         if atomic and malformed:
@@ -179,13 +180,13 @@ def _judge(operation: pb.Operation) -> Command | Refusal:
     return refusal or command_of(request)
 
 
-def _result(outcome: Outcome) -> pb.OperationResult:
+def _result(outcome: Result) -> pb.OperationResult:
     if isinstance(outcome, Answer):
         return pb.OperationResult(
-            transaction=to_proto.transaction(outcome.transaction),
+            transaction=to_proto.transaction(outcome.transaction, with_metadata=False),
             replayed=outcome.replayed,
             rollback_outcome=outcome.transaction.rollback_outcome,  # type: ignore[arg-type]
         )
     return pb.OperationResult(
-        error=error_of(edge_refusal(outcome)), replayed="replayed" in outcome.metadata
+        error=error_of(edge_refusal(outcome)), replayed=REPLAYED in outcome.metadata
     )

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from purser_server.domain.operators import ApiKey, Role
-from purser_server.store.engine import reading, writing
+from purser_server.store.engine import again_when_cut, reading, writing
 from purser_server.store.operators import operator_from_row, select_operators
 from purser_server.store.tables import api_keys, operators
 from purser_server.usecases.ports import KeyOwner
@@ -40,6 +40,7 @@ class PostgresKeys:
                 )
             )
 
+    @again_when_cut
     async def owner(self, key_hash: bytes) -> KeyOwner | None:
         """Return whose key has this hash, unless it is unknown or revoked."""
         query = select(*_COLUMNS, api_keys.c.operator_no).where(
@@ -57,6 +58,7 @@ class PostgresKeys:
             operator = operator_from_row(owner.one())
             return KeyOwner(_key(row, operator.operator_id), operator)
 
+    @again_when_cut
     async def revoke(self, key_id: str) -> ApiKey | None:
         """Revoke a key, perhaps again; None when there is none."""
         statement = (
@@ -74,6 +76,7 @@ class PostgresKeys:
             )
             return _key(row, operator_id or "")
 
+    @again_when_cut
     async def list(self, operator: int, after: str, limit: int) -> Sequence[ApiKey]:
         """Return an operator's keys in the order of their ids, from behind `after`."""
         query = (
@@ -86,11 +89,14 @@ class PostgresKeys:
         async with reading(self._engine) as connection:
             return [_key(row, row.operator_id) for row in await connection.execute(query)]
 
+    @again_when_cut
     async def has_installation_key(self) -> bool:
         """Tell whether an admin key was made at a first start."""
         async with reading(self._engine) as connection:
             found = await connection.scalar(
-                select(func.count()).where(api_keys.c.operator_no.is_(None))
+                select(func.count()).where(
+                    api_keys.c.operator_no.is_(None), api_keys.c.revoke_time.is_(None)
+                )
             )
             return bool(found)
 

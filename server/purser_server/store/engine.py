@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
-from purser_server.domain.errors import RefusedError, ledger_unavailable
+from purser_server.domain.errors import Reason, RefusedError, ledger_unavailable
 from purser_server.ledger.ports import ContentionError, StoreUnavailableError
 from purser_server.store.faults import CONNECTION_FAULTS, translate
 
 _POOL_WAIT_S = 5.0
-_POOL_SETTINGS = {
-    "pool_size": 8,
-    "max_overflow": 0,
-    "pool_timeout": _POOL_WAIT_S,
-    "pool_pre_ping": True,
-}
+_DIALECT = "postgresql+asyncpg://"
 _SERVER_SETTINGS = {
     "application_name": "purser",
     "synchronous_commit": "on",
@@ -32,17 +29,25 @@ _SERVER_SETTINGS = {
 }
 
 
-def make_engine(url: str, **pool: Any) -> AsyncEngine:
+def make_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
     """Return a pool for a `postgresql://` URL; it connects when first used.
 
-    The driver itself reads the URL, so that it means the same here and in the write path.
+    With `pool_size` 0 it keeps no connections. The driver itself reads the URL, so that it means
+    the same here and in the write path.
     """
 
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(url, timeout=_POOL_WAIT_S, server_settings=_SERVER_SETTINGS)
 
+    if not pool_size:
+        return create_async_engine(_DIALECT, async_creator=connect, poolclass=NullPool)
     return create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, **(pool or _POOL_SETTINGS)
+        _DIALECT,
+        async_creator=connect,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=_POOL_WAIT_S,
+        pool_pre_ping=True,
     )
 
 
@@ -78,3 +83,24 @@ def _is_passing(error: Any) -> bool:
             return True
         error = driver_error
     return isinstance(translate(error), StoreUnavailableError | ContentionError)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def again_when_cut(
+    work: Callable[P, Coroutine[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Do idempotent work once more when its connection was lost; what it did then is found."""
+
+    @wraps(work)
+    async def do(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await work(*args, **kwargs)
+        except RefusedError as error:
+            if error.refusal.reason is not Reason.LEDGER_UNAVAILABLE:
+                raise
+        return await work(*args, **kwargs)
+
+    return do

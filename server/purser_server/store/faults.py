@@ -20,6 +20,15 @@ CONNECTION_FAULTS = (
 )
 """The connection is gone, or never came to be."""
 
+_UNFIT = (
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresIOError,
+    asyncpg.PostgresSystemError,
+)
+"""PostgreSQL answers, but can do nothing for anybody: a full disk, a stand-by, a shutdown."""
+
 _CONTENTION = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
@@ -40,4 +49,6 @@ def translate(error: Exception) -> Exception:
         return StoreUnavailableError(repr(error))
     if isinstance(error, _CONTENTION):
         return ContentionError(repr(error))
+    if isinstance(error, _UNFIT):
+        return StoreUnavailableError(repr(error))
     return PoisonedError(repr(error), out_of_range=False)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction, TransactionState
-from purser_server.store.engine import reading
+from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.rows import round_from_row, transaction_from_row
 from purser_server.store.statements import TRANSACTION_COLUMNS, TRANSACTION_JOINS
 from purser_server.store.tables import players, rounds
@@ -24,6 +24,7 @@ class PostgresHistory:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    @again_when_cut
     async def transaction(self, operator: int, transaction_id: str) -> Transaction | None:
         """Return a transaction by the client's id."""
         query = _transactions("t.operator_no = :operator AND t.transaction_id = :id")
@@ -32,6 +33,7 @@ class PostgresHistory:
             row = found.mappings().first()
             return transaction_from_row(row) if row is not None else None
 
+    @again_when_cut
     async def transactions(
         self, operator: int, only: HistoryFilter, before: int | None, limit: int
     ) -> Sequence[Transaction]:
@@ -48,6 +50,7 @@ class PostgresHistory:
             rows = (await connection.execute(query, values)).mappings()
             return [transaction_from_row(row) for row in rows]
 
+    @again_when_cut
     async def round(
         self, operator: int, player_id: str, game_id: str, round_id: str
     ) -> Round | None:

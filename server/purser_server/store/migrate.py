@@ -10,7 +10,6 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import NullPool
 
 from purser_server.store.engine import make_engine
 from purser_server.store.faults import CONNECTION_FAULTS
@@ -27,7 +26,7 @@ async def migrate(url: str) -> str:
 
     Raises DatabaseRefusedError, or what tells that the connection failed.
     """
-    engine = make_engine(url, poolclass=NullPool)
+    engine = make_engine(url, pool_size=0)
     try:
         return await _migrate(engine)
     except (asyncpg.PostgresError, DBAPIError) as error:
@@ -41,6 +40,9 @@ async def migrate(url: str) -> str:
 
 async def _migrate(engine: AsyncEngine) -> str:
     async with engine.connect() as connection:
+        encoding = await connection.scalar(text("SHOW server_encoding"))
+        if encoding != "UTF8":
+            raise DatabaseRefusedError(f"its encoding is {encoding}, and Purser needs UTF8")
         # A migration may take its time, and wait for another process that is at it.
         for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             await connection.execute(text(f"SET {limit} = 0"))

@@ -9,8 +9,9 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from purser_server.domain.errors import RefusedError, invalid_field
 from purser_server.domain.operators import Operator
-from purser_server.store.engine import reading, writing
+from purser_server.store.engine import again_when_cut, reading, writing
 from purser_server.store.tables import operator_currencies, operators
 
 
@@ -20,6 +21,7 @@ class PostgresOperators:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    @again_when_cut
     async def create(
         self, operator_id: str, display_name: str, currencies: Mapping[str, int]
     ) -> tuple[Operator, bool]:
@@ -49,11 +51,13 @@ class PostgresOperators:
             )
             return first, number is not None
 
+    @again_when_cut
     async def get(self, operator_id: str) -> Operator | None:
         """Return an operator as it is now."""
         async with reading(self._engine) as connection:
             return await _one(connection, operator_id)
 
+    @again_when_cut
     async def update(
         self,
         operator_id: str,
@@ -61,7 +65,10 @@ class PostgresOperators:
         add_currencies: Mapping[str, int],
         player_messages: Mapping[str, str] | None,
     ) -> Operator | None:
-        """Change what is given; None when there is no such operator."""
+        """Change what is given; None when there is no such operator.
+
+        Raises RefusedError: INVALID_FIELD when a declared currency would get another exponent.
+        """
         changed: dict[str, Any] = {"operator_id": operator_id}
         if display_name:
             changed["display_name"] = display_name
@@ -78,8 +85,12 @@ class PostgresOperators:
             if number is None:
                 return None
             await _declare(connection, number, add_currencies)
-            return await _one(connection, operator_id)
+            changed_to = await _one(connection, operator_id)
+            assert changed_to is not None
+            _require_same_exponents(changed_to, add_currencies)
+            return changed_to
 
+    @again_when_cut
     async def list(self, after: int, limit: int) -> Sequence[Operator]:
         """Return operators, oldest first, from behind number `after`."""
         query = (
@@ -124,6 +135,14 @@ async def _one(connection: AsyncConnection, operator_id: str) -> Operator | None
     query = select_operators().where(operators.c.operator_id == operator_id)
     row = (await connection.execute(query)).first()
     return operator_from_row(row) if row is not None else None
+
+
+def _require_same_exponents(operator: Operator, currencies: Mapping[str, int]) -> None:
+    for index, (code, exponent) in enumerate(currencies.items()):
+        declared = operator.currencies[code]
+        if declared != exponent:
+            problem = f"must stay {declared} for {code}: an exponent never changes"
+            raise RefusedError(invalid_field(f"add_currencies[{index}].exponent", problem))
 
 
 async def _declare(connection: AsyncConnection, number: int, currencies: Mapping[str, int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -18,7 +18,7 @@ from purser_server.domain.players import (
     player_not_found,
     refuse_status_change,
 )
-from purser_server.store.engine import reading, writing
+from purser_server.store.engine import again_when_cut, reading, writing
 from purser_server.store.tables import accounts, players
 from purser_server.usecases.ports import CreatedAs, PlayerChange
 
@@ -29,6 +29,7 @@ class PostgresPlayers:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    @again_when_cut
     async def create(
         self, operator: int, player_id: str, created_as: CreatedAs, metadata: Mapping[str, str]
     ) -> CreatedAs | None:
@@ -57,24 +58,28 @@ class PostgresPlayers:
             assert existing is not None
             return CreatedAs(tuple(existing["currency_codes"]))
 
+    @again_when_cut
     async def get(
         self, operator: int, player_id: str
     ) -> tuple[Player, Sequence[WalletBalance]] | None:
         """Return the player and its balances by currency code."""
-        async with reading(self._engine) as connection:
-            found = (
-                await connection.execute(select(players).where(*_is(operator, player_id)))
-            ).first()
-            if found is None:
-                return None
-            wallets = await connection.execute(
-                select(accounts.c.unit, accounts.c.balance, accounts.c.sequence)
-                .where(*_wallets_of(operator, found.player_no))
-                .order_by(accounts.c.unit)
+        query = (
+            select(players, accounts.c.unit, accounts.c.balance, accounts.c.sequence)
+            .join(
+                accounts,
+                and_(*_wallets_of(players.c.operator_no, players.c.player_no)),
             )
-            balances = [WalletBalance(*wallet) for wallet in wallets]
-            return _player(found, [balance.currency_code for balance in balances]), balances
+            .where(*_is(operator, player_id))
+            .order_by(accounts.c.unit.collate("C"))
+        )
+        async with reading(self._engine) as connection:
+            rows = (await connection.execute(query)).all()
+        if not rows:
+            return None
+        balances = [WalletBalance(row.unit, row.balance, row.sequence) for row in rows]
+        return _player(rows[0], [balance.currency_code for balance in balances]), balances
 
+    @again_when_cut
     async def update(self, operator: int, player_id: str, change: PlayerChange) -> None:
         """Change the player under the locks that movements take.
 
@@ -105,12 +110,14 @@ class PostgresPlayers:
                 )
             await _add_wallets(connection, operator, number, status, change.add_currency_codes)
 
+    @again_when_cut
     async def list(
         self, operator: int, statuses: Sequence[PlayerStatus], after: int, limit: int
     ) -> Sequence[tuple[int, Player]]:
         """Return players with their numbers, oldest first, from behind number `after`."""
+        by_code = aggregate_order_by(accounts.c.unit, accounts.c.unit.collate("C"))
         units = (
-            select(func.array_agg(aggregate_order_by(accounts.c.unit, accounts.c.unit)))
+            select(func.array_agg(by_code))
             .where(*_wallets_of(operator, players.c.player_no))
             .scalar_subquery()
         )
@@ -175,7 +182,7 @@ def _is(operator: int, player_id: str) -> tuple[Any, ...]:
     return players.c.operator_no == operator, players.c.player_id == player_id
 
 
-def _wallets_of(operator: int, number: Any) -> tuple[Any, ...]:
+def _wallets_of(operator: Any, number: Any) -> tuple[Any, ...]:
     return (
         accounts.c.operator_no == operator,
         accounts.c.player_no == number,

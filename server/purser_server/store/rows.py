@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from purser_server.domain.errors import Reason, Refusal
@@ -62,7 +62,7 @@ def detail_of(transaction: Transaction) -> dict[str, Any] | None:
 
 
 def transaction_from_row(row: Row) -> Transaction:
-    """Make a transaction of a row of `statements.TRANSACTIONS`."""
+    """Make a transaction of a row with `statements.TRANSACTION_COLUMNS`."""
     detail = row["detail"] or _NO_DETAIL
     flags = row["flags"]
     state = _STATES[row["state"]]
@@ -90,8 +90,8 @@ def transaction_from_row(row: Row) -> Transaction:
         takes_all=bool(flags & TAKES_ALL),
         counts_in_round=bool(flags & COUNTS_IN_ROUND),
         rollback_outcome=_OUTCOMES[row["outcome"]],
-        refusal=Refusal(Reason(refusal[0]), refusal[1], refusal[2]) if refusal else None,
-        round=Round(**closed_round) if closed_round else None,
+        refusal=_refusal_from_json(refusal) if refusal else None,
+        round=_round_from_json(closed_round) if closed_round else None,
         metadata=detail.get("metadata", _NO_DETAIL),
     )
 
@@ -128,3 +128,23 @@ def _round_to_json(round_: Round) -> dict[str, Any]:
         "total_win": round_.total_win,
         "closers": round_.closers,
     }
+
+
+def _round_from_json(stored: Mapping[str, Any]) -> Round:
+    return Round(
+        number=stored["number"],
+        player_id=stored["player_id"],
+        game_id=stored["game_id"],
+        round_id=stored["round_id"],
+        opened=stored["opened"],
+        currency_code=stored["currency_code"],
+        bets=stored["bets"],
+        wins=stored["wins"],
+        total_bet=stored["total_bet"],
+        total_win=stored["total_win"],
+        closers=stored["closers"],
+    )
+
+
+def _refusal_from_json(stored: Sequence[Any]) -> Refusal:
+    return Refusal(Reason(stored[0]), stored[1], stored[2])

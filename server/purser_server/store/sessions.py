@@ -6,7 +6,7 @@ from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from purser_server.domain.decisions import Session
-from purser_server.store.engine import writing
+from purser_server.store.engine import again_when_cut, writing
 from purser_server.store.tables import game_sessions, players
 
 
@@ -29,6 +29,7 @@ class PostgresSessions:
         async with writing(self._engine) as connection:
             await connection.execute(insert(game_sessions).from_select(columns, row))
 
+    @again_when_cut
     async def close(self, operator: int, session_id: str) -> bool:
         """Close a session, perhaps again; False when there is none."""
         closing = (

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 # -- the connection -------------------------------------------------------------------------
 
-# Ends the session of an earlier connection, which may still hold locks; its start time tells it
+# Ends the backend of an earlier connection, which may still hold locks; its start time tells it
 # from a stranger who was given the same process id.
-END_LOST_SESSION = """
+END_LOST_BACKEND = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2
 """
 
-OWN_SESSION = """
+OWN_BACKEND = """
 SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()
 """
 
@@ -36,13 +36,6 @@ JOIN players p ON p.operator_no = wanted.operator_no AND p.player_id = wanted.pl
 JOIN accounts a ON a.operator_no = p.operator_no AND a.player_no = p.player_no AND a.kind = 1
 ORDER BY a.account_no
 FOR NO KEY UPDATE OF a
-"""
-
-# Players that have no wallet, among those for whom no wallet was locked.
-PLAYERS = """
-SELECT p.operator_no, p.player_id, p.player_no
-FROM unnest($1::integer[], $2::text[]) AS wanted (operator_no, player_id)
-JOIN players p ON p.operator_no = wanted.operator_no AND p.player_id = wanted.player_id
 """
 
 TRANSACTION_COLUMNS = """

@@ -23,6 +23,7 @@ from purser_server.domain.transactions import Transaction
 from purser_server.ledger.ports import (
     Changes,
     CommitUnknownError,
+    Entry,
     Loaded,
     Request,
     RoundKey,
@@ -65,7 +66,7 @@ House = dict[tuple[int, AccountKind, str], int]
 
 
 class PostgresWriter:
-    """Implements `ledger.ports.WriterSession` on one asyncpg connection."""
+    """Implements `ledger.ports.Writer` on one asyncpg connection."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -103,9 +104,9 @@ class PostgresWriter:
                 "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
             )
             if self._lost is not None:
-                await connection.execute(sql.END_LOST_SESSION, *self._lost)
+                await connection.execute(sql.END_LOST_BACKEND, *self._lost)
             self._stripe = await connection.fetchval(sql.CLAIM_STRIPE)
-            self._lost = tuple(await connection.fetchrow(sql.OWN_SESSION))
+            self._lost = tuple(await connection.fetchrow(sql.OWN_BACKEND))
             self._house.clear()
         except BaseException:
             connection.terminate()
@@ -132,12 +133,16 @@ class PostgresWriter:
         """Commit; when the answer is lost, nobody knows, and the connection is given up."""
         connection = self._live
         try:
-            await connection.execute("COMMIT")
+            done = await connection.execute("COMMIT")
         except CONNECTION_FAULTS as error:
             self._drop()
             raise CommitUnknownError(repr(error)) from error
         except asyncpg.PostgresError as error:
             raise translate(error) from error
+        if done != "COMMIT":
+            # PostgreSQL ends a transaction that has failed with ROLLBACK, and calls it a success.
+            self._drop()
+            raise StoreUnavailableError(f"COMMIT was answered with {done}")
         self._house.update(self._new_house)
 
     async def rollback(self) -> None:
@@ -198,10 +203,7 @@ class PostgresWriter:
             wallets[operator, player_id, unit] = Wallet(
                 account, player_id, _STATUSES[status], unit, balance, sequence
             )
-        without_wallet = wanted - players.keys()
-        if without_wallet:
-            for row in await self._live.fetch(sql.PLAYERS, *_columns(without_wallet, 2)):
-                players[row[0], row[1]] = row[2]
+        # A player without a wallet does not exist: both are made in one transaction.
         return players, wallets
 
     async def _known(self, requests: Sequence[Request]) -> dict[tuple[int, str], Transaction]:
@@ -312,7 +314,8 @@ class PostgresWriter:
                 entry.transaction.create_time,
                 detail_of(entry.transaction),
             )
-            for entry in changes.entries
+            # Ids go into their index in one order, so that no two writers wait for each other.
+            for entry in sorted(changes.entries, key=_by_id)
         ]
         with self._translated():
             await self._live.execute(
@@ -332,6 +335,10 @@ _STATUSES = {int(status): status for status in PlayerStatus}
 def _columns(rows: Iterable[Sequence[Any]], width: int) -> Sequence[Sequence[Any]]:
     """Turn rows into one array per column, as `unnest` takes them."""
     return tuple(zip(*rows, strict=True)) or ((),) * width
+
+
+def _by_id(entry: Entry) -> tuple[int, str]:
+    return entry.operator, entry.transaction.transaction_id
 
 
 def _references(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:

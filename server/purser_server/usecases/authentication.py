@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Mapping
 
@@ -32,7 +33,9 @@ class Authenticator:
         self._admin = Caller(
             "admin", 0, "", frozenset({Role.ADMIN}), Currencies(standard_currencies)
         )
-        self._known: TTLCache[str, Caller | None] = TTLCache(_CACHE_SIZE, CACHE_S)
+        # By hash, so that no key stays in memory; as tasks, so that one look-up serves all the
+        # calls that wait for it.
+        self._known: TTLCache[bytes, asyncio.Task[Caller | None]] = TTLCache(_CACHE_SIZE, CACHE_S)
 
     def forget(self) -> None:
         """Drop what is remembered, so that the next calls see the store as it is."""
@@ -40,19 +43,19 @@ class Authenticator:
 
     async def caller_of(self, api_key: str) -> Caller:
         """Return the caller whose key this is. Raises RefusedError: UNAUTHENTICATED_KEY."""
-        try:
-            caller = self._known[api_key]
-        except KeyError:
-            caller = await self._look_up(api_key)
-            self._known[api_key] = caller
+        if not api_key or len(api_key) > _MAX_KEY_LENGTH:
+            raise RefusedError(unauthenticated())
+        key_hash = hash_of(api_key)
+        look_up = self._known.get(key_hash)
+        if look_up is None or (look_up.done() and look_up.exception() is not None):
+            look_up = asyncio.create_task(self._look_up(key_hash))
+            self._known[key_hash] = look_up
+        caller = look_up.result() if look_up.done() else await asyncio.shield(look_up)
         if caller is None:
             raise RefusedError(unauthenticated())
         return caller
 
-    async def _look_up(self, api_key: str) -> Caller | None:
-        if not api_key or len(api_key) > _MAX_KEY_LENGTH:
-            return None
-        key_hash = hash_of(api_key)
+    async def _look_up(self, key_hash: bytes) -> Caller | None:
         if self._admin_hash and hmac.compare_digest(key_hash, self._admin_hash):
             return self._admin
         owner = await self._keys.owner(key_hash)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from purser_server.domain.commands import Command
+from purser_server.domain.decisions import Answer, Result
 from purser_server.domain.errors import Refusal, RefusedError
-from purser_server.ledger.batch import Answer, Outcome, group_failed
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
-
-__all__ = ["Answer", "Movements", "Outcome", "group_failed"]
 
 
 class Movements:
@@ -21,15 +19,15 @@ class Movements:
 
     async def execute(self, operator: int, command: Command) -> Answer:
         """Execute one command. Raises RefusedError with the command's own refusal."""
-        outcome = await self._ledger.execute(Request(operator, command))
-        if isinstance(outcome, Refusal):
-            raise RefusedError(outcome)
-        return outcome
+        result = await self._ledger.execute(Request(operator, command))
+        if isinstance(result, Refusal):
+            raise RefusedError(result)
+        return result
 
     async def execute_many(
         self, operator: int, commands: Sequence[Command], *, atomic: bool
-    ) -> list[Outcome]:
-        """Execute commands with independent outcomes, or (`atomic`) all or none of them.
+    ) -> list[Result]:
+        """Execute commands with independent results, or (`atomic`) all or none of them.
 
         Raises RefusedError (OVERLOADED) before any of them is begun.
         """

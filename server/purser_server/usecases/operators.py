@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from purser_server.domain.errors import Reason, Refusal, RefusedError, invalid_field
+from purser_server.domain.errors import Reason, Refusal, RefusedError
 from purser_server.domain.operators import (
     ApiKey,
     Operator,
@@ -75,13 +75,6 @@ class Operators:
         player_messages: Mapping[str, str] | None,
     ) -> Operator:
         """Change what is given. Raises RefusedError: OPERATOR_NOT_FOUND, INVALID_FIELD."""
-        declared = (await self.get(operator_id)).currencies
-        for code, exponent in add_currencies.items():
-            if declared.get(code, exponent) != exponent:
-                problem = (
-                    f"must keep exponent {declared[code]} for {code}: an exponent never changes"
-                )
-                raise RefusedError(invalid_field("add_currencies", problem))
         found = await self._operators.update(
             operator_id, display_name, add_currencies, player_messages
         )

@@ -9,9 +9,12 @@ import json
 from typing import TypeVar
 
 from purser_server.domain.errors import RefusedError, invalid_field
+from purser_server.domain.ids import id_problem
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1_000
+
+_MAX_NUMBER = 2**63 - 1
 
 Position = TypeVar("Position", str, int)
 
@@ -44,10 +47,16 @@ def page_position(filters: object, token: str, kind: type[Position]) -> Position
         fingerprint, position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, TypeError, binascii.Error, RecursionError):
         fingerprint, position = None, None
-    if fingerprint != _fingerprint(filters) or type(position) is not kind:
+    if fingerprint != _fingerprint(filters) or not _is_position(position, kind):
         problem = "must be the next_page_token of a list with the same filters"
         raise RefusedError(invalid_field("page_token", problem))
     return position if isinstance(position, kind) else None
+
+
+def _is_position(position: object, kind: type) -> bool:
+    if isinstance(position, str):
+        return kind is str and id_problem(position) is None
+    return type(position) is kind and isinstance(position, int) and 0 <= position <= _MAX_NUMBER
 
 
 def _fingerprint(filters: object) -> str:

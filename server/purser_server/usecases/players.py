@@ -59,10 +59,7 @@ class Players:
         _, balances = await self.get(operator, player_id)
         if not currency_code:
             return balances
-        wanted = [balance for balance in balances if balance.currency_code == currency_code]
-        if not wanted:
-            raise RefusedError(wallet_not_found(player_id, currency_code))
-        return wanted
+        return [balance_in(currency_code, player_id, balances)]
 
     async def update(
         self, operator: int, player_id: str, change: PlayerChange
@@ -85,3 +82,13 @@ class Players:
         page = found[:limit]
         more = len(found) > limit
         return [player for _, player in page], page_token(filters, page[-1][0]) if more else ""
+
+
+def balance_in(
+    currency_code: str, player_id: str, balances: Sequence[WalletBalance]
+) -> WalletBalance:
+    """Return the balance in one currency. Raises RefusedError: WALLET_NOT_FOUND."""
+    for balance in balances:
+        if balance.currency_code == currency_code:
+            return balance
+    raise RefusedError(wallet_not_found(player_id, currency_code))

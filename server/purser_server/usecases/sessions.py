@@ -8,7 +8,7 @@ from purser_server.domain.decisions import Session
 from purser_server.domain.errors import RefusedError
 from purser_server.domain.players import WalletBalance
 from purser_server.domain.wallet import refuse_entry, session_invalid
-from purser_server.usecases.players import Players
+from purser_server.usecases.players import Players, balance_in
 from purser_server.usecases.ports import SessionStore
 
 
@@ -27,8 +27,8 @@ class Sessions:
         Raises RefusedError: PLAYER_NOT_FOUND, WALLET_NOT_FOUND, the player's status,
         INSUFFICIENT_FUNDS when the wallet is empty.
         """
-        player, _ = await self._players.get(operator, player_id)
-        (balance,) = await self._players.balances(operator, player_id, currency_code)
+        player, balances = await self._players.get(operator, player_id)
+        balance = balance_in(currency_code, player_id, balances)
         refusal = refuse_entry(player_id, player.status, balance)
         if refusal:
             raise RefusedError(refusal)

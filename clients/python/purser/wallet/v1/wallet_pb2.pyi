@@ -12,8 +12,9 @@ These limits hold in the whole contract:
     characters (category Cc). Ids are compared exactly: case and spaces
     matter, and nothing is normalized.
   - Metadata is the caller's own. It holds at most 32 entries, with keys of 1
-    to 64 characters and values of at most 512, none with U+0000. Purser
-    stores it, returns it, and never reads it.
+    to 64 characters and values of at most 512, none with U+0000, and at most
+    8,192 bytes of UTF-8 in all. Purser stores it, returns it, and never reads
+    it.
   - A character is one Unicode code point.
   - An enum value that the contract does not know is INVALID_FIELD in a
     request.

@@ -936,8 +936,9 @@ class OperationResult(_message.Message):
     """
     @_builtins.property
     def transaction(self) -> _wallet_pb2.Transaction:
-        """The transaction. Of a CloseRound it is the transaction of type
-        CLOSE_ROUND; GetRound shows the round.
+        """The transaction, without its metadata (GetTransaction has them), so that
+        the answer to the largest batch fits into a message. Of a CloseRound it
+        is the transaction of type CLOSE_ROUND; GetRound shows the round.
         """
 
     @_builtins.property

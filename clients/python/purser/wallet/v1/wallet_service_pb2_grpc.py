@@ -316,7 +316,7 @@ class WalletServiceServicer:
     def GetRound(self, request, context):
         """Reads a round.
 
-        Reasons: INVALID_FIELD, PLAYER_NOT_FOUND, ROUND_NOT_FOUND.
+        Reasons: INVALID_FIELD, ROUND_NOT_FOUND (also for an unknown player).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

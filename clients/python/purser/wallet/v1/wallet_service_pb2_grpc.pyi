@@ -195,7 +195,7 @@ class WalletServiceStub:
     GetRound: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetRoundRequest, _wallet_service_pb2.GetRoundResponse]
     """Reads a round.
 
-    Reasons: INVALID_FIELD, PLAYER_NOT_FOUND, ROUND_NOT_FOUND.
+    Reasons: INVALID_FIELD, ROUND_NOT_FOUND (also for an unknown player).
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetTransactionRequest, _wallet_service_pb2.GetTransactionResponse]
     """Reads a transaction by its id, in whatever state it is: refused ones and
@@ -388,7 +388,7 @@ class WalletServiceAsyncStub(WalletServiceStub):
     GetRound: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetRoundRequest, _wallet_service_pb2.GetRoundResponse]  # type: ignore[assignment]
     """Reads a round.
 
-    Reasons: INVALID_FIELD, PLAYER_NOT_FOUND, ROUND_NOT_FOUND.
+    Reasons: INVALID_FIELD, ROUND_NOT_FOUND (also for an unknown player).
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetTransactionRequest, _wallet_service_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Reads a transaction by its id, in whatever state it is: refused ones and
@@ -638,7 +638,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_wallet_service_pb2.GetRoundResponse, _abc.Awaitable[_wallet_service_pb2.GetRoundResponse]]:
         """Reads a round.
 
-        Reasons: INVALID_FIELD, PLAYER_NOT_FOUND, ROUND_NOT_FOUND.
+        Reasons: INVALID_FIELD, ROUND_NOT_FOUND (also for an unknown player).
         """
 
     @_abc_1.abstractmethod
