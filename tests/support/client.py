@@ -65,6 +65,8 @@ class Failure:
     message: str
     bad_fields: tuple[str, ...]
     has_retry_info: bool
+    domain: str = ""
+    request_id: str = ""
 
     def __str__(self) -> str:
         return f"{self.code.name} {self.reason} {json.dumps(dict(self.metadata))}: {self.message}"
@@ -73,10 +75,13 @@ class Failure:
 def failure_of(error: grpc.aio.AioRpcError | grpc.RpcError) -> Failure:
     """Return what a refused call carries; reason is empty for errors of gRPC itself."""
     status = Status()
+    request_id = ""
     trailing: Any = error.trailing_metadata() or ()  # type: ignore[union-attr]
     for key, value in trailing:
         if key == "grpc-status-details-bin":
             status.ParseFromString(value)
+        elif key == "x-request-id":
+            request_id = value
     info, bad, retry = ErrorInfo(), BadRequest(), RetryInfo()
     has_retry = False
     for detail in status.details:
@@ -94,6 +99,8 @@ def failure_of(error: grpc.aio.AioRpcError | grpc.RpcError) -> Failure:
         message=error.details() or "",  # type: ignore[union-attr]
         bad_fields=tuple(violation.field for violation in bad.field_violations),
         has_retry_info=has_retry,
+        domain=info.domain,
+        request_id=request_id,
     )
 
 

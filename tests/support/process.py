@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ADMIN_KEY = "test-admin-key-0123456789abcdef0123456789"
@@ -17,9 +18,14 @@ _LISTENS = re.compile(rb"listens on \S+:(\d+)")
 
 
 class PurserProcess:
-    """`purser serve` with the given options; the port is free unless one is named."""
+    """`purser serve` with the given options; the port is free unless one is named.
 
-    def __init__(self, *options: str, port: int = 0, env: dict[str, str] | None = None) -> None:
+    `env` is laid over the environment; None takes a variable away.
+    """
+
+    def __init__(
+        self, *options: str, port: int = 0, env: dict[str, str | None] | None = None
+    ) -> None:
         self._options = options
         self._env = env or {}
         self.port = port
@@ -41,11 +47,7 @@ class PurserProcess:
 
     async def start(self) -> PurserProcess:
         """Start it, and wait until it listens; the same port again after a restart."""
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("PURSER_")},
-            "PURSER_ADMIN_KEY": ADMIN_KEY,
-            **self._env,
-        }
+        environment = clean_environment({"PURSER_ADMIN_KEY": ADMIN_KEY, **self._env})
         self.output = self.errors = b""
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -113,6 +115,36 @@ class PurserProcess:
     async def __aexit__(self, *_: object) -> None:
         if self.process is not None and self.process.returncode is None:
             await self.terminate()
+
+
+def clean_environment(more: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the environment without Purser's own variables, and with `more`."""
+    mixed: dict[str, str | None] = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PURSER_")},
+        **more,
+    }
+    return {name: value for name, value in mixed.items() if value is not None}
+
+
+async def run_purser(*words: str, **env: str) -> tuple[int, str, str]:
+    """Run the command line to its end; return exit code, output and errors."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "purser_server",
+        *words,
+        env=clean_environment(env),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        output, errors = await asyncio.wait_for(process.communicate(), START_BOUND_S)
+    except TimeoutError:
+        process.kill()
+        raise
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
 
 
 def data_dir_options(path: Path) -> tuple[str, str]:

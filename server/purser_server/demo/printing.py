@@ -1,0 +1,106 @@
+"""What the person in front of the demo sees: chapters, steps, and two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from purser.wallet.v1.wallet_pb2 import Transaction, TransactionState, TransactionType
+from purser_server.demo.client import Refused
+from purser_server.demo.money import shown, shown_change, shown_minor
+
+_AMOUNTS = ("balance", "required")
+_NOT_SHOWN = ("currency_code",)
+_FIGURES = ("amount", "before", "after", "seq", "count")
+_INDENT = "  "
+
+
+class Narrator:
+    """Tells the story on a console, line by line, as it happens."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._chapters = 0
+
+    def chapter(self, title: str, explanation: str) -> None:
+        """Begin a numbered section with one line that explains it."""
+        self._chapters += 1
+        self._say(Text())
+        self._say(Text(f"{self._chapters}. {title}", style="bold"))
+        self._say(Text(f"{_INDENT} {explanation}", style="italic"))
+
+    def remark(self, line: str) -> None:
+        """Say what goes on, or what comes next."""
+        self._say(Text(f"{_INDENT} {line}", style="dim"))
+
+    def step(self, what: str, who: str, outcome: str) -> None:
+        """Tell of a call that did what it should."""
+        self._say(_line("✓", "green", what, who, outcome))
+
+    def movement(self, rpc: str, transaction: Transaction) -> None:
+        """Tell of money that moved, and what the wallet holds then."""
+        change = shown_change(transaction.balance_before, transaction.balance_after)
+        outcome = f"{change:>11}   balance {shown(transaction.balance_after)}"
+        self.step(rpc, transaction.transaction_id, outcome)
+
+    def refusal(self, rpc: str, who: str, refused: Refused) -> None:
+        """Tell of a call that was refused, as it should be, and why."""
+        self._say(_line("✓", "green", rpc, who, "refused: ", (refused.reason, "yellow")))
+        figures = _figures(refused.metadata)
+        if figures:
+            self._say(_line("", "", "", "", (figures, "dim")))
+
+    def history(self, transactions: Iterable[Transaction]) -> None:
+        """Print the table of transactions."""
+        table = _table("id", "type", "state", "amount", "before", "after", "seq", "round")
+        for each in transactions:
+            table.add_row(
+                each.transaction_id,
+                TransactionType.Name(each.type).removeprefix("TRANSACTION_TYPE_"),
+                TransactionState.Name(each.state).removeprefix("TRANSACTION_STATE_"),
+                shown(each.amount) if each.HasField("amount") else "",
+                shown(each.balance_before) if each.HasField("balance_before") else "",
+                shown(each.balance_after) if each.HasField("balance_after") else "",
+                str(each.wallet_sequence or ""),
+                each.round_id,
+            )
+        self._console.print(table)
+
+    def counts(self, counts: Mapping[str, int]) -> None:
+        """Print what a verification of the ledger has read."""
+        table = _table("what was read", "count")
+        for name, count in counts.items():
+            table.add_row(name.replace("_", " "), f"{count:,}")
+        self._console.print(table)
+
+    def end(self, line: str) -> None:
+        """Tell that all of it came true."""
+        self._say(Text())
+        self._say(Text(line, style="bold green"))
+
+    def _say(self, line: Text) -> None:
+        # The terminal breaks long lines, so that a copy of them is whole.
+        self._console.print(line, soft_wrap=True)
+
+
+def _line(mark: str, style: str, what: str, who: str, *outcome: str | tuple[str, str]) -> Text:
+    return Text.assemble(f"{_INDENT} ", (f"{mark:<2}", style), f"{what:<17}{who:<11}", *outcome)
+
+
+def _figures(metadata: Mapping[str, str]) -> str:
+    """Return a refusal's metadata as people read them."""
+    figures = {name: shown_minor(int(metadata[name])) for name in _AMOUNTS if name in metadata}
+    others = sorted(metadata.keys() - {*_AMOUNTS, *_NOT_SHOWN})
+    figures |= {name: metadata[name] for name in others}
+    return ", ".join(f"{name} {value}" for name, value in figures.items())
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=True, justify="right" if column in _FIGURES else "left")
+    return table

@@ -1,0 +1,101 @@
+"""The story from its first line to its last, and the exit code that it ends with."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from purser_server.demo import chapters
+from purser_server.demo.client import Client, Refused
+from purser_server.demo.printing import Narrator
+from purser_server.demo.server_process import ServerError, ServerProcess, running_server
+from purser_server.demo.stage import Stage, StoryError, expect
+
+_EXIT_FAILED = 1
+_EXIT_INTERRUPTED = 130
+
+
+def play() -> int:
+    """Play the story against a server of its own; return 0 when all of it came true."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Better a "?" than no story, where the terminal has no sign for the euro.
+        sys.stdout.reconfigure(errors="replace")
+    narrator = Narrator(Console(highlight=False))
+    errors = Console(stderr=True, highlight=False, style="bold red", soft_wrap=True, markup=False)
+    started = time.monotonic()
+    try:
+        with _terminated_like_interrupted():
+            _play(narrator)
+    except (ServerError, StoryError, OSError) as error:
+        errors.print(f"The demo failed: {error}")
+        return _EXIT_FAILED
+    except KeyboardInterrupt:
+        errors.print("Interrupted: the server is stopped, and its files are removed.")
+        return _EXIT_INTERRUPTED
+    narrator.end(f"All of it came true, in {time.monotonic() - started:.1f} s.")
+    narrator.remark("Next: `purser serve`, and the quick start in README.md.")
+    return 0
+
+
+def _play(narrator: Narrator) -> None:
+    narrator.chapter("The server", "A Purser with a PostgreSQL of its own, in a temporary folder.")
+    narrator.remark("starting the server…")
+    with running_server() as server:
+        narrator.step("purser serve", "", f"listens on {server.address}")
+        try:
+            _play_as_client(narrator, server)
+        except Refused as refused:
+            raise StoryError(f"a call was refused: {refused}; {server.last_words}") from refused
+        _stop(narrator, server)
+
+
+def _play_as_client(narrator: Narrator, server: ServerProcess) -> None:
+    with Client(server.address, server.admin_key) as admin:
+        api_key = chapters.set_up_casino(narrator, admin)
+        with Client(server.address, api_key) as casino:
+            stage = Stage(narrator, casino)
+            chapters.link_player(stage)
+            chapters.enter_without_money(stage)
+            chapters.bring_money(stage)
+            session_id = chapters.enter(stage)
+            chapters.play_round(stage, session_id)
+            chapters.undo_bet(stage, session_id)
+            chapters.undo_bet_before_it_comes(stage)
+            chapters.send_deposit_again(stage)
+            chapters.bet_too_much(stage, session_id)
+            chapters.send_batch(stage)
+            chapters.send_atomic_group(stage)
+            chapters.leave(stage, session_id)
+            history = chapters.read_history(stage)
+        chapters.verify(narrator, admin, history)
+
+
+def _stop(narrator: Narrator, server: ServerProcess) -> None:
+    narrator.chapter("The end", "SIGTERM: accepted calls finish first, then PostgreSQL stops.")
+    narrator.remark("stopping the server…")
+    code = server.stop()
+    expect(f"the server's exit code ({server.last_words})", code, 0)
+    narrator.step("purser serve", "", "ended with exit code 0")
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Make SIGTERM and a closed terminal end the demo as Ctrl-C does, with its clean-up."""
+    numbers = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in numbers:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)

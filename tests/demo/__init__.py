@@ -1,0 +1,1 @@
+"""The demo and the documents of the repository, as a newcomer meets them."""

@@ -1,0 +1,143 @@
+"""`purser demo`, run as a newcomer runs it; however it ends, it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from purser_server.demo import chapters, story
+from purser_server.demo.requests import deposit
+from purser_server.demo.stage import Stage
+
+pytestmark = pytest.mark.slow
+
+PURSER = Path(sys.executable).with_name("purser")
+BOUND_S = 120
+
+
+@pytest.fixture
+def tmpdir_of_demo() -> Iterator[Path]:
+    """The folder for temporary files that the demo is given; it must be as empty at the end."""
+    with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield path
+
+
+def environment(tmpdir: Path) -> dict[str, str]:
+    # None of these may reach the demo's server.
+    confusing = {
+        "PURSER_DATABASE_URL": "postgresql://nobody@nowhere/nothing",
+        "PURSER_WORKERS": "3",
+    }
+    return {**os.environ, **confusing, "TMPDIR": str(tmpdir), "LC_ALL": "C.UTF-8"}
+
+
+def run(tmpdir: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PURSER, "demo"],
+        env=environment(tmpdir),
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+
+
+def assert_nothing_left(tmpdir: Path) -> None:
+    deadline = time.monotonic() + 20
+    while (left := processes_of(tmpdir)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
+    assert list(tmpdir.iterdir()) == []
+
+
+def processes_of(tmpdir: Path) -> list[str]:
+    """Return the command lines that name a folder of this demo: its server, its PostgreSQL."""
+    lines = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if f"{tmpdir}/purser-demo-" in line]
+
+
+def test_demo_plays_the_whole_story(tmpdir_of_demo: Path) -> None:
+    finished = run(tmpdir_of_demo)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.stderr == ""
+    said = " ".join(finished.stdout.split())
+    assert said.startswith("1. The server")
+    for part in (
+        "OpenGameSession alice refused: INSUFFICIENT_FUNDS balance € 0.00, required € 0.01",
+        "Deposit deposit-1 +€ 100.00 balance € 100.00",
+        "Win win-1 +€ 50.00 balance € 130.00",
+        "Rollback rollback-1 +€ 20.00 balance € 130.00",
+        "Bet bet-4 refused: TRANSACTION_ROLLED_BACK",
+        "Deposit deposit-1 replayed",
+        "refused: TRANSACTION_ID_REUSED field amount.minor_units",
+        "Bet bet-5 refused: INSUFFICIENT_FUNDS balance € 130.00, required € 500.00",
+        "Execute: bet bet-7 refused: INSUFFICIENT_FUNDS",
+        "Execute, atomic deposit-2 refused: ATOMIC_GROUP_FAILED",
+        "Withdraw withdraw-1 -€ 145.00 balance € 0.00",
+        "withdraw-1 WITHDRAWAL COMPLETED € 145.00 € 145.00 € 0.00 9",
+        "bet-3 BET ROLLED_BACK € 20.00 € 130.00 € 110.00 5 round-2",
+        "transactions 14",
+        "the ledger is consistent",
+        "ended with exit code 0",
+        "All of it came true",
+    ):
+        assert part in said, f"{part!r} is not in the output:\n{finished.stdout}"
+    assert_nothing_left(tmpdir_of_demo)
+
+
+def test_demo_tells_why_its_server_cannot_start(tmpdir_of_demo: Path) -> None:
+    too_long_for_sockets = tmpdir_of_demo / ("n" * 120)
+    too_long_for_sockets.mkdir()
+    finished = run(too_long_for_sockets)
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    said = " ".join(finished.stderr.split())
+    assert "The demo failed: the server ended with exit code 1" in said
+    assert "no socket can have a path as long as" in said
+    assert_nothing_left(too_long_for_sockets)
+
+
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", ["starting the server", "A casino is set up"])
+def test_interrupted_demo_cleans_up(told: signal.Signals, after: str, tmpdir_of_demo: Path) -> None:
+    with subprocess.Popen(
+        [PURSER, "demo"],
+        env=environment(tmpdir_of_demo),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        assert any(after in line for line in demo.stdout)
+        demo.send_signal(told)
+        _, errors = demo.communicate(timeout=BOUND_S)
+    assert demo.returncode == 130, errors
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
+    assert_nothing_left(tmpdir_of_demo)
+
+
+def test_demo_fails_when_an_expectation_does(
+    tmpdir_of_demo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def bring_too_little(stage: Stage) -> None:
+        stage.moves(stage.casino.wallet.Deposit, deposit("deposit-1", "90.00"), leaves="100.00")
+
+    monkeypatch.setattr(chapters, "bring_money", bring_too_little)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmpdir_of_demo))
+    assert story.play() == 1
+    said = " ".join(capsys.readouterr().err.split())
+    wanted = "the balance after Deposit deposit-1 should be € 100.00, but is € 90.00"
+    assert f"The demo failed: {wanted}" in said
+    assert_nothing_left(tmpdir_of_demo)

@@ -1,0 +1,152 @@
+"""What the guides and the README say, held against the server: examples, settings, links."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import itertools
+import re
+import runpy
+import sys
+import urllib.parse
+from collections.abc import Awaitable, Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from purser.wallet.v1.wallet_pb2 import RollbackOutcome, TransactionState, WinType
+from purser_server.ops.metrics import Metrics
+from purser_server.ops.settings import Settings
+from tests.support.client import Client, Installation, eur, failure_of
+from tests.support.process import PurserProcess
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "guide"
+TRANSFER_MODE = (GUIDE / "transfer-mode.md").read_text()
+DOCUMENTS = [ROOT / "README.md", *sorted(GUIDE.glob("*.md"))]
+
+Row = tuple[str, str, str]
+
+
+def stories() -> Iterator[Any]:
+    """The worked examples of the guide: tables with the columns call, answer, balance."""
+    tables = TRANSFER_MODE.split("| call | answer | balance |\n| --- | --- | --- |\n")
+    for before, table in itertools.pairwise(tables):
+        rows = re.findall(r"^\| `(.+)` \| (.+) \| (.+) \|$", table.split("\n\n")[0], re.M)
+        title = before.strip().splitlines()[-1]
+        yield pytest.param(rows, id=re.sub(r"\W+", " ", title).strip())
+
+
+async def play(casino: Client, player: str, call: str) -> str:
+    """Make a call as the guide writes it, and return its answer as the guide writes it."""
+    try:
+        kind, answer = await _send(casino, player, call.split())
+    except grpc.RpcError as error:
+        failure = failure_of(error)
+        return failure.reason + (", replayed" if "replayed" in failure.metadata else "")
+    replayed = ", replayed" if answer.replayed else ""
+    if kind == "Rollback":
+        return RollbackOutcome.Name(answer.outcome).removeprefix("ROLLBACK_OUTCOME_") + replayed
+    if kind == "CloseRound":
+        return "COMPLETED" + replayed
+    state = TransactionState.Name(answer.transaction.state)
+    return state.removeprefix("TRANSACTION_STATE_") + replayed
+
+
+async def _send(casino: Client, player: str, words: list[str]) -> tuple[str, Any]:
+    kind, transaction_id, *rest = words
+    sends: dict[str, Callable[[], Awaitable[Any]]] = {
+        "Bet": lambda: casino.bet(player, eur(rest[0]), "r-1", transaction_id),
+        "Win": lambda: casino.win(
+            player,
+            eur(rest[0]),
+            "r-1",
+            bet=rest[2] if "for" in rest else "",
+            transaction_id=transaction_id,
+            win_type=WinType.WIN_TYPE_FREE_ROUND if "FREE_ROUND" in rest else 0,
+            close_round="closing" in rest,
+        ),
+        "Rollback": lambda: casino.rollback(player, rest[1], transaction_id),
+        "CloseRound": lambda: casino.close_round(player, "r-1", transaction_id),
+    }
+    return kind, await sends[kind]()
+
+
+@pytest.mark.parametrize("story", list(stories()))
+async def test_worked_example_comes_out_as_the_guide_says(casino: Client, story: list[Row]) -> None:
+    player = await casino.new_player(money=eur("100.00"))
+    assert len(story) >= 3
+    for call, answer, balance in story:
+        assert await play(casino, player, call) == answer, call
+        assert await casino.balance(player) == Decimal(balance) * 100, call
+
+
+async def test_python_of_the_guide_runs(
+    casino: Client, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PURSER_ADDRESS", installation.address)
+    monkeypatch.setenv("PURSER_API_KEY", casino.api_key)  # type: ignore[attr-defined]
+    names = runpy.run_path(str(GUIDE / "quickstart.py"))
+    await casino.new_player(money=eur("12.00"), player_id="alice")
+    await casino.new_player(money=eur("1.00"), player_id="bob")
+    retries, batch = re.findall(r"```python\n(.*?)```", TRANSFER_MODE, re.S)
+
+    def run() -> str:
+        exec(retries, names)
+        with names["channel"] as channel, contextlib.redirect_stdout(io.StringIO()) as printed:
+            names["wallet"] = names["WalletServiceStub"](channel)
+            exec(batch, names)
+        return printed.getvalue()
+
+    assert await asyncio.to_thread(run) == "move-1-out EUR 7.00\nmove-1-in EUR 6.00\n"
+
+
+async def test_health_check_of_the_guide_runs(server: PurserProcess) -> None:
+    (check,) = re.findall(r"```python\n(.*?)```", (GUIDE / "operations.md").read_text(), re.S)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", check, server.address)
+    assert await process.wait() == 0
+
+
+def test_readme_names_every_setting_and_its_default() -> None:
+    readme = (ROOT / "README.md").read_text()
+    rows = {
+        variable: (flag, default)
+        for flag, variable, default in re.findall(
+            r"^\| (\S*) ?\| `(PURSER_\w+)` \| (.+?) \|", readme, re.M
+        )
+    }
+    assert set(rows) == {f"PURSER_{name.upper()}" for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        flag, default = rows[f"PURSER_{name.upper()}"]
+        assert flag in ("", f"`--{name.replace('_', '-')}`")
+        if field.default is not None:
+            told = str(field.default).removesuffix(".0").lower()
+            assert default.strip("`").lower() == told, name
+
+
+def test_operations_name_every_metric() -> None:
+    page = (GUIDE / "operations.md").read_text()
+    for metric in Metrics()._registry.collect():
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        assert f"`{name}`" in page, name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_of_the_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        file = (document.parent / urllib.parse.unquote(path)) if path else document
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file), target
+
+
+def anchors(file: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", file.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}

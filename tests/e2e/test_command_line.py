@@ -1,0 +1,212 @@
+"""The command line, as a person or a script uses it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from purser.wallet.v1 import player_service_pb2
+from purser_server.ops.embedded_postgres import EmbeddedPostgres
+from tests.support.client import Client, Installation, eur, money, new_id, refused
+from tests.support.databases import connected, database_of_its_own
+from tests.support.process import PurserProcess, run_purser
+
+COMMANDS = [
+    ("serve",),
+    ("migrate",),
+    ("operator", "create"),
+    ("key", "create"),
+    ("key", "list"),
+    ("key", "revoke"),
+    ("verify",),
+    ("demo",),
+]
+
+
+async def succeed(*words: str) -> str:
+    """Run a command that must succeed; return what it told."""
+    code, output, errors = await run_purser(*words)
+    assert code == 0, output + errors
+    return output
+
+
+async def fail(*words: str, code: int = 1) -> str:
+    """Run a command that must fail; return what it complained."""
+    found, output, errors = await run_purser(*words)
+    assert found == code, output + errors
+    assert "Traceback" not in errors
+    return errors
+
+
+def plain(text: str) -> str:
+    """Return text without colours and the breaking of lines."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]", " ", text).split())
+
+
+# -- help -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+async def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    told = plain(await succeed(*command, "--help"))
+    assert f"purser_server {' '.join(command)}" in told or f"purser {' '.join(command)}" in told
+    assert len(told) > 100
+
+
+async def test_the_help_names_every_command() -> None:
+    told = await succeed("--help")
+    for command in ("serve", "migrate", "operator", "key", "verify", "demo"):
+        assert command in told
+    assert "worker" not in told.split("Commands")[1], "an inner command is not shown"
+
+
+# -- migrate ----------------------------------------------------------------------------------
+
+
+async def test_migrate_makes_the_schema_and_is_fine_twice(postgres: EmbeddedPostgres) -> None:
+    async with database_of_its_own(postgres.url) as url:
+        first = await succeed("migrate", "--database-url", url)
+        assert re.search(r"revision \d+", first)
+        assert await succeed("migrate", "--database-url", url) == first
+        async with connected(url) as connection:
+            assert await connection.fetchval("SELECT count(*) FROM transactions") == 0
+
+
+async def test_a_database_that_is_not_there_is_told_without_a_traceback(
+    postgres: EmbeddedPostgres,
+) -> None:
+    missing = postgres.url.replace("/purser?", "/no-such-database?")
+    assert "no-such-database" in await fail("migrate", "--database-url", missing)
+    wrong = await fail("migrate", "--database-url", "mysql://elsewhere/db", code=2)
+    assert "postgresql://" in wrong
+
+
+# -- operators and keys -----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+async def test_a_casino_is_set_up_from_the_command_line(own_database: str) -> None:
+    database = ("--database-url", own_database)
+    operator = ("--display-name", "Casino One", "--currency", "USDT:6", "--currency", "GEM:0")
+    assert "created" in await succeed("operator", "create", "casino-one", *operator, *database)
+    assert "exists" in await succeed("operator", "create", "casino-one", *operator, *database)
+    other = await fail("operator", "create", "casino-one", "--display-name", "Other", *database)
+    assert "OPERATOR_EXISTS" in other
+    made = await succeed("key", "create", "casino-one", "--role", "backend", *database)
+    (api_key,) = re.findall(r"shown this once: (\S+)", made)
+    (key_id,) = re.findall(r"Key id:\s+(\S+)", made)
+    async with PurserProcess(*database) as server:
+        async with Client(server.address, api_key) as casino:
+            player = new_id("player")
+            await casino.players.CreatePlayer(
+                player_service_pb2.CreatePlayerRequest(player_id=player, currency_codes=["USDT"])
+            )
+            await casino.deposit(player, money("1.000001", "USDT", 6))
+            # Beside a running server the same commands work, and it hears of them.
+            await succeed("key", "revoke", key_id, *database)
+            with refused("UNAUTHENTICATED_KEY"):
+                for _ in range(100):
+                    await casino.balance(player, "USDT")
+        more = await succeed(
+            *("key", "create", "casino-one", "--role", "game", "--role", "backend"), *database
+        )
+        (second,) = re.findall(r"shown this once: (\S+)", more)
+        async with Client(server.address, second) as casino:
+            assert await casino.balance(player, "USDT") == 1_000_001
+    listed = await succeed("key", "list", "casino-one", *database)
+    assert api_key not in listed
+    (second_id,) = re.findall(r"Key id:\s+(\S+)", more)
+    for each in (key_id, second_id):
+        assert each in listed, "ids are shown whole, for the next command to be given them"
+    assert re.search(rf"{second_id}\W+game, backend", listed)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("operator", "create", ""), "empty"),
+        (("operator", "create", "x" * 129), "128"),
+        (("operator", "create", "x", "--currency", "USDT"), "CODE:EXPONENT"),
+        (("operator", "create", "x", "--currency", "EUR:3"), "ISO 4217"),
+        (("operator", "create", "x", "--currency", "USDT:99"), "exponent"),
+        (("operator", "create", "x", "--currency", "USDT:²"), "CODE:EXPONENT"),
+        (("key", "create", "x"), "--role"),
+        (("key", "create", "x", "--role", "admin"), "admin"),
+        (("serve", "--workers", "0"), "workers"),
+        (("serve", "--listen", "nonsense"), "HOST:PORT"),
+        (("serve", "--log-level", "loud"), "log-level"),
+        (("nonsense",), "nonsense"),
+    ],
+    ids=lambda value: "",
+)
+async def test_wrong_words_end_with_two_and_say_what_is_wrong(
+    words: tuple[str, ...], complaint: str
+) -> None:
+    assert complaint in plain(await fail(*words, code=2))
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("key", "create", "nobody", "--role", "game"), "OPERATOR_NOT_FOUND"),
+        (("key", "list", "nobody"), "OPERATOR_NOT_FOUND"),
+        (("key", "revoke", "nothing"), "API_KEY_NOT_FOUND"),
+        (("verify", "nobody"), "OPERATOR_NOT_FOUND"),
+    ],
+    ids=lambda value: "",
+)
+async def test_what_is_not_there_ends_with_one_and_its_reason(
+    postgres: EmbeddedPostgres, words: tuple[str, ...], reason: str
+) -> None:
+    assert reason in await fail(*words, "--database-url", postgres.url)
+
+
+# -- verify -----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+async def test_verify_ends_with_zero_and_with_one_when_something_is_wrong(
+    own_database: str,
+) -> None:
+    database = ("--database-url", own_database)
+    operator, player = "casino-with-a-rather-long-name", "player-with-a-rather-long-name"
+    async with PurserProcess(*database) as server:
+        installation = Installation(server.address)
+        casino = await installation.new_casino(operator_id=operator)
+        await installation.new_casino(operator_id="sound")
+        await casino.new_player(player_id=player, money=eur("12.50"))
+        await installation.close()
+    assert "consistent" in await succeed("verify", *database)
+    async with connected(own_database) as connection:
+        await connection.execute("UPDATE accounts SET balance = balance + 1 WHERE kind = 1")
+    code, output, errors = await run_purser("verify", *database)
+    assert code == 1
+    assert "NOT consistent" in errors
+    assert "BALANCE_MISMATCH" in output
+    assert operator in output, "names are shown whole"
+    assert player in output
+    assert "1251" in output
+    assert (await run_purser("verify", operator, *database))[0] == 1
+    assert "consistent" in await succeed("verify", "sound", *database)
+
+
+# -- the embedded database --------------------------------------------------------------------
+
+
+@pytest.mark.slow
+async def test_commands_work_on_a_data_directory_with_and_without_a_server(
+    short_tmp: Path,
+) -> None:
+    folder = ("--data-dir", str(short_tmp / "cli"))
+    await succeed("operator", "create", "early", *folder)
+    async with PurserProcess(*folder) as server:
+        await succeed("operator", "create", "late", *folder)
+        installation = Installation(server.address)
+        for operator in ("early", "late"):
+            casino = await installation.new_client(operator)
+            await casino.new_player(money=eur("1.00"))
+        await installation.close()
+        assert await server.terminate() == 0
+    assert "consistent" in await succeed("verify", *folder)

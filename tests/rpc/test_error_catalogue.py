@@ -1,0 +1,304 @@
+"""The catalogue of errors: complete, told alike everywhere, and true on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from purser.admin.v1 import operator_pb2, operator_service_pb2
+from purser.error.v1 import error_reason_pb2
+from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
+from purser_server.domain.errors import FINAL_REASONS, Reason
+from purser_server.rpc.status import CODES
+from tests.support.calls import outcome
+from tests.support.catalogue import Documented, read_catalogue
+from tests.support.client import Client, Failure, Installation, eur, money, new_id
+
+CATALOGUE = read_catalogue()
+
+# The code and the keys that clients were promised.
+CONTRACT = {
+    "INVALID_ARGUMENT": ["INVALID_FIELD", "AMOUNT_PRECISION", "AMOUNT_RANGE", "CURRENCY_UNKNOWN"],
+    "UNAUTHENTICATED": ["UNAUTHENTICATED_KEY"],
+    "PERMISSION_DENIED": ["ROLE_MISSING"],
+    "NOT_FOUND": [
+        *("PLAYER_NOT_FOUND", "WALLET_NOT_FOUND", "TRANSACTION_NOT_FOUND", "ROUND_NOT_FOUND"),
+        *("BET_NOT_FOUND", "API_KEY_NOT_FOUND", "CASE_NOT_FOUND", "ORDER_NOT_FOUND"),
+        *("PRIZE_NOT_FOUND", "HOLD_NOT_FOUND", "OPERATOR_NOT_FOUND", "CAMPAIGN_NOT_FOUND"),
+    ],
+    "ALREADY_EXISTS": [
+        *("PLAYER_EXISTS", "OPERATOR_EXISTS", "TRANSACTION_ID_REUSED"),
+        *("CAMPAIGN_EXISTS", "PRIZE_EXISTS"),
+    ],
+    "FAILED_PRECONDITION": [
+        *("INSUFFICIENT_FUNDS", "INSUFFICIENT_POINTS", "PLAYER_SUSPENDED", "PLAYER_CLOSED"),
+        *("PLAYER_SELF_EXCLUDED", "ROUND_CLOSED", "BET_ALREADY_SETTLED", "SESSION_INVALID"),
+        *("TRANSACTION_ROLLED_BACK", "TRANSACTION_NOT_REVERSIBLE", "WRONG_MODE"),
+        *("MODE_CHANGE_BLOCKED", "CASINO_REFUSED", "REFUND_EXCEEDS_ORDER"),
+        *("REFUND_LINE_UNKNOWN", "REFUND_LINES_REQUIRED", "PRIZE_NOT_RETURNABLE"),
+        *("PRIZE_NOT_SHIPPABLE", "HOLD_NOT_ACTIVE", "CASE_ALREADY_RESOLVED"),
+    ],
+    "ABORTED": ["ATOMIC_GROUP_FAILED"],
+    "UNAVAILABLE": ["CASINO_UNREACHABLE"],
+    "RESOURCE_EXHAUSTED": ["OVERLOADED"],
+}
+
+
+# -- the catalogue itself ---------------------------------------------------------------------
+
+
+def test_every_value_of_the_enum_is_documented() -> None:
+    values = error_reason_pb2.ErrorReason.DESCRIPTOR.values
+    names = {value.name.removeprefix("ERROR_REASON_") for value in values} - {"UNSPECIFIED"}
+    assert set(CATALOGUE) == names
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
+def test_an_entry_has_its_four_lines_and_an_example_that_fits_them(entry: Documented) -> None:
+    assert set(entry.lines) == {"Code", "Metadata", "Final", "Example"}
+    assert entry.code in grpc.StatusCode.__members__
+    assert isinstance(entry.is_final, bool)
+    example = entry.example
+    assert set(example) == {"reason", "domain", "metadata"}
+    assert (example["reason"], example["domain"]) == (entry.reason, "purser")
+    assert set(example["metadata"]) == entry.metadata
+    assert all(isinstance(value, str) for value in example["metadata"].values())
+
+
+def test_the_codes_are_those_that_clients_were_promised() -> None:
+    for code, names in CONTRACT.items():
+        for name in names:
+            assert CATALOGUE[name].code == code, name
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_the_server_and_the_catalogue_agree(reason: Reason) -> None:
+    entry = CATALOGUE[reason]
+    assert CODES[reason].name == entry.code
+    assert (reason in FINAL_REASONS) == entry.is_final
+
+
+# -- each reason, over the wire ---------------------------------------------------------------
+
+
+class Scene:
+    """What a provocation has at hand: a casino, and a player with 10.00."""
+
+    def __init__(self, casino: Client, installation: Installation, player: str) -> None:
+        self.casino = casino
+        self.installation = installation
+        self.player = player
+        self.operator = casino.operator_id  # type: ignore[attr-defined]
+
+    async def status(self, status: Any) -> Any:
+        return await self.casino.players.UpdatePlayer(
+            player_service_pb2.UpdatePlayerRequest(player_id=self.player, status=status)
+        )
+
+    async def bet_in(self, status: Any) -> Any:
+        await self.status(status)
+        return await self.casino.bet(self.player, eur("1.00"), "r")
+
+    async def bet(self, amount: str = "1.00", transaction_id: str = "bet", **fields: Any) -> Any:
+        return await self.casino.bet(self.player, eur(amount), "r", transaction_id, **fields)
+
+
+Provocation = Callable[[Scene], Awaitable[Any]]
+PROVOKE: dict[Reason, Provocation] = {}
+
+
+def provokes(reason: Reason) -> Callable[[Provocation], Provocation]:
+    def remember(provocation: Provocation) -> Provocation:
+        PROVOKE[reason] = provocation
+        return provocation
+
+    return remember
+
+
+@provokes(Reason.INVALID_FIELD)
+async def _(scene: Scene) -> Any:
+    return await scene.bet("-1.00")
+
+
+@provokes(Reason.AMOUNT_RANGE)
+async def _(scene: Scene) -> Any:
+    return await scene.casino.deposit(scene.player, money(str(2**63 - 1), "EUR", 0))
+
+
+@provokes(Reason.CURRENCY_UNKNOWN)
+async def _(scene: Scene) -> Any:
+    return await scene.casino.deposit(scene.player, money("1", "eur", 2))
+
+
+@provokes(Reason.UNAUTHENTICATED_KEY)
+async def _(scene: Scene) -> Any:
+    return await scene.installation.client("no-key").balance(scene.player)
+
+
+@provokes(Reason.ROLE_MISSING)
+async def _(scene: Scene) -> Any:
+    return await scene.installation.admin.balance(scene.player)
+
+
+@provokes(Reason.PLAYER_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    return await scene.casino.balance("nobody")
+
+
+@provokes(Reason.WALLET_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    return await scene.casino.balance(scene.player, "USD")
+
+
+@provokes(Reason.TRANSACTION_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    return await scene.casino.transaction("unknown")
+
+
+@provokes(Reason.ROUND_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    return await scene.casino.close_round(scene.player, "unknown")
+
+
+@provokes(Reason.BET_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    return await scene.casino.win(scene.player, eur("1.00"), "r", "unknown")
+
+
+@provokes(Reason.API_KEY_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    return await scene.installation.admin.operators.RevokeApiKey(
+        operator_service_pb2.RevokeApiKeyRequest(key_id="unknown")
+    )
+
+
+@provokes(Reason.OPERATOR_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    return await scene.installation.verify("unknown")
+
+
+@provokes(Reason.PLAYER_EXISTS)
+async def _(scene: Scene) -> Any:
+    return await scene.casino.new_player(player_id=scene.player, money=money("0", "USD", 2))
+
+
+@provokes(Reason.OPERATOR_EXISTS)
+async def _(scene: Scene) -> Any:
+    return await scene.installation.admin.operators.CreateOperator(
+        operator_service_pb2.CreateOperatorRequest(operator_id=scene.operator, display_name="X")
+    )
+
+
+@provokes(Reason.TRANSACTION_ID_REUSED)
+async def _(scene: Scene) -> Any:
+    await scene.bet("1.00")
+    return await scene.bet("2.00")
+
+
+@provokes(Reason.INSUFFICIENT_FUNDS)
+async def _(scene: Scene) -> Any:
+    return await scene.bet("10.01")
+
+
+@provokes(Reason.PLAYER_SUSPENDED)
+async def _(scene: Scene) -> Any:
+    return await scene.bet_in(wallet_pb2.PLAYER_STATUS_SUSPENDED)
+
+
+@provokes(Reason.PLAYER_SELF_EXCLUDED)
+async def _(scene: Scene) -> Any:
+    return await scene.bet_in(wallet_pb2.PLAYER_STATUS_SELF_EXCLUDED)
+
+
+@provokes(Reason.PLAYER_CLOSED)
+async def _(scene: Scene) -> Any:
+    return await scene.bet_in(wallet_pb2.PLAYER_STATUS_CLOSED)
+
+
+@provokes(Reason.ROUND_CLOSED)
+async def _(scene: Scene) -> Any:
+    await scene.bet()
+    await scene.casino.close_round(scene.player, "r")
+    return await scene.bet(transaction_id="late")
+
+
+@provokes(Reason.BET_ALREADY_SETTLED)
+async def _(scene: Scene) -> Any:
+    await scene.bet()
+    await scene.casino.close_round(scene.player, "r")
+    return await scene.casino.rollback(scene.player, "bet")
+
+
+@provokes(Reason.TRANSACTION_ROLLED_BACK)
+async def _(scene: Scene) -> Any:
+    await scene.casino.rollback(scene.player, "bet")
+    return await scene.bet()
+
+
+@provokes(Reason.TRANSACTION_NOT_REVERSIBLE)
+async def _(scene: Scene) -> Any:
+    await scene.casino.deposit(scene.player, eur("1.00"), "deposit")
+    return await scene.casino.rollback(scene.player, "deposit")
+
+
+@provokes(Reason.SESSION_INVALID)
+async def _(scene: Scene) -> Any:
+    return await scene.bet(session_id="unknown")
+
+
+@provokes(Reason.ATOMIC_GROUP_FAILED)
+async def _(scene: Scene) -> Any:
+    deposit = wallet_service_pb2.DepositRequest(
+        transaction_id=new_id(), player_id=scene.player, amount=eur("1.00")
+    )
+    response = await scene.casino.wallet.Execute(
+        wallet_service_pb2.ExecuteRequest(
+            operations=[
+                wallet_service_pb2.Operation(deposit=deposit),
+                wallet_service_pb2.Operation(),
+            ],
+            atomic=True,
+        )
+    )
+    error = response.results[0].error
+    reason = error_reason_pb2.ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_")
+    # Inside a batch there is no status; the code follows from the reason.
+    code = CODES[Reason(reason)]
+    return Failure(code, reason, dict(error.metadata), error.message, (), False, "purser")
+
+
+@provokes(Reason.NOT_SERVED_YET)
+async def _(scene: Scene) -> Any:
+    return await scene.installation.admin.operators.UpdateOperator(
+        operator_service_pb2.UpdateOperatorRequest(
+            operator_id=scene.operator,
+            callback=operator_pb2.CallbackSettings(target="casino:443", signing_secret="x" * 32),
+        )
+    )
+
+
+NEED_A_FAULT = {Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE, Reason.INTERNAL_ERROR}
+"""Provoked in test_technical_failures, each on a server of its own."""
+
+
+def test_every_reason_of_this_release_can_be_provoked() -> None:
+    assert set(PROVOKE) | NEED_A_FAULT == set(Reason)
+
+
+@pytest.mark.parametrize("reason", PROVOKE)
+async def test_a_reason_carries_on_the_wire_what_the_catalogue_says(
+    casino: Client, installation: Installation, reason: Reason
+) -> None:
+    player = await casino.new_player(money=eur("10.00"))
+    found = await outcome(PROVOKE[reason](Scene(casino, installation, player)))
+    assert isinstance(found, Failure), "the call succeeded"
+    assert found.reason == reason, str(found)
+    assert found.code.name == CATALOGUE[reason].code
+    assert set(found.metadata) == CATALOGUE[reason].metadata
+    assert found.domain == "purser"
+    assert found.message
+    assert bool(found.bad_fields) == (reason is Reason.INVALID_FIELD)
+    assert not found.has_retry_info
