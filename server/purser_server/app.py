@@ -31,6 +31,7 @@ from purser_server.rpc.wallet_service import WalletServicer
 from purser_server.store.api_keys import PostgresKeys
 from purser_server.store.engine import make_engine
 from purser_server.store.faults import CONNECTION_FAULTS
+from purser_server.store.feed import PostgresFeed
 from purser_server.store.history import PostgresHistory
 from purser_server.store.migrate import migrate
 from purser_server.store.operators import PostgresOperators
@@ -39,6 +40,7 @@ from purser_server.store.sessions import PostgresSessions
 from purser_server.store.verification import PostgresVerification
 from purser_server.store.writer import PostgresWriter
 from purser_server.usecases.authentication import Authenticator
+from purser_server.usecases.feed import Feed
 from purser_server.usecases.history import History
 from purser_server.usecases.movements import Movements
 from purser_server.usecases.operators import Operators
@@ -135,13 +137,15 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
         metrics = Metrics()
         ledger = _make_ledger(settings, url, metrics)
         metrics.watch_queue(lambda: ledger.queued)
-        services = _make_services(engine, ledger, authenticator.forget)
+        stopping = asyncio.Event()
+        services = _make_services(engine, ledger, authenticator.forget, stopping)
         server = PurserServer(
             services,
             authenticator,
             metrics.observe_call,
             # Above what the lanes hold: their own answer says more than gRPC's.
             ServerLimits(max_concurrent_calls=settings.lanes * settings.queue_limit + 1_000),
+            stopping,
             share_port=share_port,
         )
         port = server.listen(settings.listen, _credentials(settings))
@@ -219,13 +223,18 @@ def _make_ledger(settings: Settings, url: str, metrics: Metrics) -> Ledger:
     )
 
 
-def _make_services(engine: AsyncEngine, ledger: Ledger, forget: Callable[[], None]) -> Services:
+def _make_services(
+    engine: AsyncEngine, ledger: Ledger, forget: Callable[[], None], stopping: asyncio.Event
+) -> Services:
     admin = Administration(engine, forget)
     players = Players(PostgresPlayers(engine))
     sessions = Sessions(PostgresSessions(engine), players)
     history = History(PostgresHistory(engine))
+    feed = Feed(PostgresFeed(engine))
     return Services(
-        wallet=WalletServicer(Movements(ledger), players, sessions, history),
+        wallet=WalletServicer(
+            Movements(ledger), players, sessions, history, feed=feed, stopping=stopping
+        ),
         player=PlayerServicer(players),
         operator=OperatorServicer(admin.operators),
         ledger=LedgerServicer(admin.verification),

@@ -27,6 +27,8 @@ MAY_CALL: Mapping[str, tuple[Role, ...]] = {
     _WALLET + "Rollback": _PLAY,
     _WALLET + "CloseRound": _PLAY,
     _WALLET + "Execute": _PLAY,
+    _WALLET + "StreamExecute": _PLAY,
+    _WALLET + "WatchTransactions": _PLAY,
     _WALLET + "OpenGameSession": _PLAY,
     _WALLET + "CloseGameSession": _PLAY,
     _WALLET + "GetBalance": _PLAY,

@@ -7,7 +7,8 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,7 +17,7 @@ from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
 from purser_server.domain.errors import Reason, Refusal, RefusedError
 from purser_server.domain.money import Currencies
-from purser_server.domain.operators import Caller, Role, refuse_role
+from purser_server.domain.operators import Caller, refuse_role
 from purser_server.rpc.access import MAY_CALL, OPEN_TO_ALL
 from purser_server.rpc.limits import require_valid
 from purser_server.rpc.status import CODES, completed, status_of
@@ -24,6 +25,7 @@ from purser_server.usecases.authentication import Authenticator, unauthenticated
 
 _log = logging.getLogger(__name__)
 
+Context = ServicerContext[Any, Any]
 Observe = Callable[[str, str, float], None]
 """Is told (method, status code, seconds) of every call."""
 
@@ -33,11 +35,17 @@ _NO_CURRENCIES = Currencies({})
 
 _caller: ContextVar[Caller] = ContextVar("caller")
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
+_authenticate: ContextVar[Callable[[], Awaitable[None]]] = ContextVar("authenticate")
 
 
 def caller() -> Caller:
     """Return who makes the call that is being served."""
     return _caller.get()
+
+
+async def still_allowed() -> None:
+    """Authenticate the caller of a stream again. Raises RefusedError when the key was revoked."""
+    await _authenticate.get()()
 
 
 def request_id() -> str:
@@ -74,54 +82,84 @@ class CallInterceptor(ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or method.startswith(OPEN_TO_ALL):
             return handler
-        serve = self._around(method, MAY_CALL[method], handler.unary_unary)
-        wrapped = grpc.unary_unary_rpc_method_handler(
-            serve,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+        wrapped = self._wrap(method, handler)
         self._wrapped[method] = wrapped
         return wrapped
 
-    def _around(self, method: str, roles: tuple[Role, ...], serve: Any) -> Any:
-        async def serve_call(request: Any, context: ServicerContext[Any, Any]) -> Any:
-            started = time.perf_counter()
-            code = grpc.StatusCode.OK
-            metadata = dict(context.invocation_metadata() or ())
-            _request_id.set(_id_of(metadata))
-            try:
-                who = await self._authenticator.caller_of(_key_of(metadata))
-                _caller.set(who)
-                refusal = refuse_role(who, roles)
-                if refusal is not None:
-                    raise RefusedError(refusal)
-                require_valid(request, who.currencies)
-                response = await serve(request, context)
-                context.set_trailing_metadata(((REQUEST_ID, request_id()),))
-                return response
-            except RefusedError as error:
-                code = CODES[error.refusal.reason]
-                await _abort(context, edge_refusal(error.refusal))
-            except AbortError:
-                raise
-            except asyncio.CancelledError:
-                # The caller hung up, or its deadline has passed.
-                code = grpc.StatusCode.CANCELLED
-                raise
-            except Exception:
-                code = grpc.StatusCode.INTERNAL
-                _log.exception("%s failed", method)
-                await _abort(context, edge_refusal(_INTERNAL))
-            finally:
-                self._observe(method, code.name, time.perf_counter() - started)
+    def _wrap(
+        self, method: str, handler: grpc.RpcMethodHandler[Any, Any]
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        if not handler.response_streaming:
+            make, serve = grpc.unary_unary_rpc_method_handler, self._one_answer(method, handler)
+        elif handler.request_streaming:
+            make, serve = grpc.stream_stream_rpc_method_handler, self._answers(method, handler)
+        else:
+            make, serve = grpc.unary_stream_rpc_method_handler, self._answers(method, handler)
+        return make(serve, handler.request_deserializer, handler.response_serializer)
+
+    def _one_answer(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> Any:
+        serve: Any = handler.unary_unary
+
+        async def serve_call(request: Any, context: Context) -> Any:
+            async with self._around(method, context):
+                require_valid(request, caller().currencies)
+                return await serve(request, context)
 
         return serve_call
+
+    def _answers(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> Any:
+        serve: Any = handler.stream_stream or handler.unary_stream
+
+        async def serve_call(request: Any, context: Context) -> AsyncIterator[Any]:
+            async with self._around(method, context):
+                if not handler.request_streaming:
+                    require_valid(request, caller().currencies)
+                async for answer in serve(request, context):
+                    yield answer
+
+        return serve_call
+
+    @asynccontextmanager
+    async def _around(self, method: str, context: Context) -> AsyncIterator[None]:
+        """Know the caller before the call, and tell of it afterwards, however it ends."""
+        started = time.perf_counter()
+        code = grpc.StatusCode.OK
+        metadata = dict(context.invocation_metadata() or ())
+        _request_id.set(_id_of(metadata))
+
+        async def authenticate() -> None:
+            who = await self._authenticator.caller_of(_key_of(metadata))
+            refusal = refuse_role(who, MAY_CALL[method])
+            if refusal is not None:
+                raise RefusedError(refusal)
+            _caller.set(who)
+
+        try:
+            await authenticate()
+            _authenticate.set(authenticate)
+            yield
+            context.set_trailing_metadata(((REQUEST_ID, request_id()),))
+        except RefusedError as error:
+            code = CODES[error.refusal.reason]
+            await _abort(context, edge_refusal(error.refusal))
+        except AbortError:
+            raise
+        except asyncio.CancelledError:
+            # The caller hung up, or its deadline has passed.
+            code = grpc.StatusCode.CANCELLED
+            raise
+        except Exception:
+            code = grpc.StatusCode.INTERNAL
+            _log.exception("%s failed", method)
+            await _abort(context, edge_refusal(_INTERNAL))
+        finally:
+            self._observe(method, code.name, time.perf_counter() - started)
 
 
 _INTERNAL = Refusal(Reason.INTERNAL_ERROR, "an internal error; the server's log has the details")
 
 
-async def _abort(context: ServicerContext[Any, Any], refusal: Refusal) -> None:
+async def _abort(context: Context, refusal: Refusal) -> None:
     """End the call with the refusal's status and details."""
     _log.debug("refused: %s %s", refusal.reason, refusal.message)
     await context.abort(

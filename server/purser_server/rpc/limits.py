@@ -176,6 +176,12 @@ def _page_size(request: Message, field: str, _: Currencies) -> Refusal | None:
     return invalid_field(field, "must not be negative") if negative else None
 
 
+def _position(request: Message, field: str, _: Currencies) -> Refusal | None:
+    if 0 <= getattr(request, field) <= _LAST_POSITION:
+        return None
+    return invalid_field(field, "must be a position that the feed has given, or 0")
+
+
 def _period(request: Any, field: str, _: Currencies) -> Refusal | None:
     """Check a start, and an end that does not lie before it."""
     times: dict[str, datetime] = {}
@@ -274,6 +280,8 @@ def _round_of_win(request: Any, field: str, currencies: Currencies) -> Refusal |
     return None
 
 
+# Far beyond what any history reaches, and far enough from the end of int64 to count on from.
+_LAST_POSITION = 2**62
 _PLAYER_MESSAGE_REASONS = frozenset(Reason)
 
 _PAGE = (("page_size", _page_size),)
@@ -359,6 +367,8 @@ FIELDS: Mapping[type[Message], tuple[tuple[str, Check], ...]] = {
         *_PAGE,
     ),
     wallet_service_pb2.ExecuteRequest: (("operations", _operations),),
+    wallet_service_pb2.StreamExecuteRequest: (("operations", _operations),),
+    wallet_service_pb2.WatchTransactionsRequest: (("after_position", _position),),
     operator_service_pb2.CreateOperatorRequest: (
         ("operator_id", _id),
         ("display_name", _text(0, MAX_DISPLAY_NAME)),

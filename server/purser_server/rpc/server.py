@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,9 +71,11 @@ class PurserServer:
         authenticator: Authenticator,
         observe: Observe,
         limits: ServerLimits,
+        stopping: asyncio.Event,
         *,
         share_port: bool = False,
     ) -> None:
+        self._stopping = stopping
         self._server = grpc.aio.server(
             interceptors=[CallInterceptor(authenticator, observe)],
             maximum_concurrent_rpcs=limits.max_concurrent_calls,
@@ -111,6 +114,7 @@ class PurserServer:
     async def stop(self, grace_s: float) -> None:
         """Say NOT_SERVING, take no new calls, let accepted ones finish for so many seconds."""
         await self._health.enter_graceful_shutdown()
+        self._stopping.set()
         await self._server.stop(grace_s)
 
     async def _set_health(self, status: Any) -> None:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from grpc.aio import ServicerContext
 
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser.wallet.v1.wallet_service_pb2_grpc import WalletServiceServicer
-from purser_server.domain.commands import Command
-from purser_server.domain.decisions import Answer, Result, group_failed
-from purser_server.domain.errors import REPLAYED, Refusal, invalid_field
-from purser_server.domain.operators import refuse_role
 from purser_server.domain.transactions import (
     Transaction,
     TransactionState,
     TransactionType,
 )
 from purser_server.rpc import to_proto
-from purser_server.rpc.access import OPERATION_NEEDS
-from purser_server.rpc.calls import caller, edge_refusal
+from purser_server.rpc.calls import caller, still_allowed
 from purser_server.rpc.from_proto import command_of
-from purser_server.rpc.limits import time_of, validate
-from purser_server.rpc.status import error_of
+from purser_server.rpc.limits import time_of
+from purser_server.rpc.operations import ExecuteStream, Operations
+from purser_server.usecases.feed import Feed
 from purser_server.usecases.history import History
 from purser_server.usecases.movements import Movements
 from purser_server.usecases.players import Players
@@ -34,12 +31,25 @@ Context = ServicerContext[Any, Any]
 
 
 class WalletServicer(WalletServiceServicer):
-    """Serves purser.wallet.v1.WalletService; the operator is the caller's own."""
+    """Serves purser.wallet.v1.WalletService; the operator is the caller's own.
+
+    `stopping` is set when the server begins to stop: open streams end then.
+    """
 
     def __init__(
-        self, movements: Movements, players: Players, sessions: Sessions, history: History
+        self,
+        movements: Movements,
+        players: Players,
+        sessions: Sessions,
+        history: History,
+        *,
+        feed: Feed,
+        stopping: asyncio.Event,
     ) -> None:
         self._movements = movements
+        self._operations = Operations(movements)
+        self._feed = feed
+        self._stopping = stopping
         self._players = players
         self._sessions = sessions
         self._history = history
@@ -92,9 +102,25 @@ class WalletServicer(WalletServiceServicer):
 
     async def Execute(self, request: pb.ExecuteRequest, context: Context) -> pb.ExecuteResponse:
         """Execute many operations, each on its own or all or none."""
-        judged = [_judge(operation) for operation in request.operations]
-        outcomes = await self._execute(judged, atomic=request.atomic)
-        return pb.ExecuteResponse(results=map(_result, outcomes))
+        results = await self._operations.execute(request.operations, atomic=request.atomic)
+        return pb.ExecuteResponse(results=results)
+
+    def StreamExecute(
+        self, request: AsyncIterator[pb.StreamExecuteRequest], context: Context
+    ) -> AsyncIterator[pb.StreamExecuteResponse]:
+        """Execute message after message, many at a time."""
+        return ExecuteStream(self._operations, request, self._stopping).answers()
+
+    async def WatchTransactions(
+        self, request: pb.WatchTransactionsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchTransactionsResponse]:
+        """Follow the history, in commit order."""
+        watched = self._feed.follow(caller().operator, request.after_position, self._stopping)
+        async for position, transaction in watched:
+            await still_allowed()
+            yield pb.WatchTransactionsResponse(
+                position=position, transaction=to_proto.transaction(transaction)
+            )
 
     async def OpenGameSession(
         self, request: pb.OpenGameSessionRequest, context: Context
@@ -150,43 +176,3 @@ class WalletServicer(WalletServiceServicer):
     async def _move(self, request: Any) -> tuple[Transaction, bool]:
         answer = await self._movements.execute(caller().operator, command_of(request))
         return answer.transaction, answer.replayed
-
-    async def _execute(self, judged: Sequence[Command | Refusal], *, atomic: bool) -> list[Result]:
-        """Execute what is well formed; in an atomic group one malformed operation fails all."""
-        malformed = [index for index, found in enumerate(judged) if isinstance(found, Refusal)]
-        if atomic and malformed:
-            first = malformed[0]
-            return [
-                found if index == first and isinstance(found, Refusal) else group_failed(first)
-                for index, found in enumerate(judged)
-            ]
-        commands = [found for found in judged if not isinstance(found, Refusal)]
-        outcomes = iter(
-            await self._movements.execute_many(caller().operator, commands, atomic=atomic)
-        )
-        return [found if isinstance(found, Refusal) else next(outcomes) for found in judged]
-
-
-def _judge(operation: pb.Operation) -> Command | Refusal:
-    """Return an operation's command, or why its form or the caller's role refuses it."""
-    kind = operation.WhichOneof("operation")
-    if kind is None:
-        return invalid_field("operation", "must be given")
-    who = caller()
-    request = getattr(operation, kind)
-    needed = OPERATION_NEEDS.get(kind)
-    refusal = refuse_role(who, needed) if needed else None
-    refusal = refusal or validate(request, who.currencies)
-    return refusal or command_of(request)
-
-
-def _result(outcome: Result) -> pb.OperationResult:
-    if isinstance(outcome, Answer):
-        return pb.OperationResult(
-            transaction=to_proto.transaction(outcome.transaction, with_metadata=False),
-            replayed=outcome.replayed,
-            rollback_outcome=outcome.transaction.rollback_outcome,  # type: ignore[arg-type]
-        )
-    return pb.OperationResult(
-        error=error_of(edge_refusal(outcome)), replayed=REPLAYED in outcome.metadata
-    )

@@ -118,7 +118,8 @@ JOIN accounts a ON a.operator_no = house.operator_no AND a.player_no = 0
 # -- writing a flush ------------------------------------------------------------------------
 
 # Everything that a flush changes, in one statement. The arrays come in the order of the
-# column lists below.
+# column lists below. The journal's ends stay locked until COMMIT, lowest operator first, and so
+# positions ascend in commit order.
 SAVE = """
 WITH new_rounds AS (
     INSERT INTO rounds (operator_no, round_no, player_no, game_id, round_id, opened,
@@ -149,6 +150,18 @@ WITH new_rounds AS (
 ), reversed AS (
     INSERT INTO reversals (operator_no, original_no, rollback_no)
     SELECT * FROM unnest($31::integer[], $32::bigint[], $33::bigint[])
+), ends AS (
+    INSERT INTO journal_ends AS e (operator_no, last_position)
+    SELECT * FROM unnest($53::integer[], $54::integer[])
+    ON CONFLICT (operator_no)
+        DO UPDATE SET last_position = e.last_position + excluded.last_position
+    RETURNING operator_no, last_position
+), journal AS (
+    INSERT INTO journal (operator_no, last_position, size, numbers_from, numbers_to)
+    SELECT ends.operator_no, ends.last_position, j.size, j.numbers_from, j.numbers_to
+    FROM unnest($53::integer[], $54::integer[], $55::bigint[], $56::bigint[])
+         AS j (operator_no, size, numbers_from, numbers_to)
+    JOIN ends ON ends.operator_no = j.operator_no
 )
 INSERT INTO transactions (operator_no, transaction_no, transaction_id, type, state, player_no,
                           account_no, contra_account_no, amount, change, balance_before,

@@ -176,6 +176,29 @@ reversals = Table(
     PrimaryKeyConstraint("operator_no", "original_no"),
 )
 
+# How many transactions an operator has. Its row is locked from the end of a flush until the flush
+# is committed, so that positions ascend in commit order.
+journal_ends = Table(
+    "journal_ends",
+    metadata,
+    Column("operator_no", Integer, primary_key=True, autoincrement=False),
+    Column("last_position", BigInteger, nullable=False),
+    postgresql_with={"fillfactor": "50"},
+)
+
+# What each flush added to an operator's history: `size` transactions, whose numbers lie between
+# the two given ones, at the positions up to `last_position`.
+journal = Table(
+    "journal",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    Column("last_position", BigInteger, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("numbers_from", BigInteger, nullable=False),
+    Column("numbers_to", BigInteger, nullable=False),
+    PrimaryKeyConstraint("operator_no", "last_position"),
+)
+
 game_sessions = Table(
     "game_sessions",
     metadata,

@@ -326,6 +326,7 @@ class PostgresWriter:
                 *_columns(changes.house, 3),
                 *_columns(reversals, 3),
                 *_columns(entries, 19),
+                *_columns(_journal(changes.entries), 4),
             )
 
 
@@ -339,6 +340,16 @@ def _columns(rows: Iterable[Sequence[Any]], width: int) -> Sequence[Sequence[Any
 
 def _by_id(entry: Entry) -> tuple[int, str]:
     return entry.operator, entry.transaction.transaction_id
+
+
+def _journal(entries: Iterable[Entry]) -> list[tuple[int, int, int, int]]:
+    """Return what each operator's history grows by: operator, size, first and last number."""
+    numbers: dict[int, list[int]] = {}
+    for entry in entries:
+        numbers.setdefault(entry.operator, []).append(entry.transaction.number)
+    return [
+        (operator, len(mine), min(mine), max(mine)) for operator, mine in sorted(numbers.items())
+    ]
 
 
 def _references(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:

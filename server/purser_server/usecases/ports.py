@@ -85,6 +85,18 @@ class HistoryStore(Protocol):
         """Return a round, if a bet has opened it."""
 
 
+class FeedStore(Protocol):
+    """The history in commit order. Positions of an operator ascend by one from 1."""
+
+    async def page(
+        self, operator: int, after: int, limit: int
+    ) -> Sequence[tuple[int, Transaction]]:
+        """Return the transactions behind position `after`, with their positions, in order."""
+
+    async def last_positions(self, operators: Sequence[int]) -> Mapping[int, int]:
+        """Return the position of each operator's last transaction; those without are left out."""
+
+
 class SessionStore(Protocol):
     """Game sessions."""
 

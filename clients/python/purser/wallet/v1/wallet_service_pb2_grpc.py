@@ -126,6 +126,16 @@ class WalletServiceStub:
                 request_serializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.ExecuteRequest.SerializeToString,
                 response_deserializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.ExecuteResponse.FromString,
                 _registered_method=True)
+        self.StreamExecute = channel.stream_stream(
+                '/purser.wallet.v1.WalletService/StreamExecute',
+                request_serializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.StreamExecuteRequest.SerializeToString,
+                response_deserializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.StreamExecuteResponse.FromString,
+                _registered_method=True)
+        self.WatchTransactions = channel.unary_stream(
+                '/purser.wallet.v1.WalletService/WatchTransactions',
+                request_serializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchTransactionsRequest.SerializeToString,
+                response_deserializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchTransactionsResponse.FromString,
+                _registered_method=True)
 
 
 class WalletServiceServicer:
@@ -370,6 +380,53 @@ class WalletServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamExecute(self, request_iterator, context):
+        """Carries out many operations, message after message, on one stream.
+
+        Each message is what an Execute is, with the same rules, results and
+        replay; `correlation_id` tells which answer belongs to it. Many messages may
+        be in flight, and an answer comes as soon as it is ready, so that answers may
+        overtake each other. The operations of one player are carried out in the
+        order in which they were sent, over all messages of the stream.
+
+        This is the fastest way to move money: one stream per game server suffices,
+        and messages of 10 to 1,000 operations serve best.
+
+        Flow control: the server reads on only while fewer than 10,000 operations of
+        the stream are being carried out; a client that sends more waits. When the
+        client ends its side, the server answers what it has read, and ends the call
+        with OK. When the call breaks, messages without an answer may have taken
+        place: send them again with the same ids.
+
+        An overloaded server answers each operation of a message with OVERLOADED, and
+        the stream goes on. Reasons that end the stream: INVALID_FIELD (a message
+        with no operation, or more than 10,000), UNAUTHENTICATED_KEY (also when the
+        key is revoked meanwhile), ROLE_MISSING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchTransactions(self, request, context):
+        """Follows the history: every transaction of the operator, in the order in
+        which they were committed, from a position on, and then live.
+
+        Positions of an operator ascend by one from 1. Each transaction comes exactly
+        once; to go on after a break, give the last position that was handled. A
+        transaction that is rolled back later is shown as it is when it is sent, and
+        its ROLLBACK follows as a transaction of its own.
+
+        The stream ends only when the client or the server ends it. The server sends
+        no more than the client takes.
+
+        Reasons: INVALID_FIELD (a negative position), UNAUTHENTICATED_KEY (also when
+        the key is revoked meanwhile), LEDGER_UNAVAILABLE (go on from the last
+        position).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WalletServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -437,6 +494,16 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     servicer.Execute,
                     request_deserializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.ExecuteRequest.FromString,
                     response_serializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.ExecuteResponse.SerializeToString,
+            ),
+            'StreamExecute': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamExecute,
+                    request_deserializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.StreamExecuteRequest.FromString,
+                    response_serializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.StreamExecuteResponse.SerializeToString,
+            ),
+            'WatchTransactions': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchTransactions,
+                    request_deserializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchTransactionsRequest.FromString,
+                    response_serializer=purser_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchTransactionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -817,6 +884,60 @@ class WalletService:
             '/purser.wallet.v1.WalletService/Execute',
             purser_dot_wallet_dot_v1_dot_wallet__service__pb2.ExecuteRequest.SerializeToString,
             purser_dot_wallet_dot_v1_dot_wallet__service__pb2.ExecuteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamExecute(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/purser.wallet.v1.WalletService/StreamExecute',
+            purser_dot_wallet_dot_v1_dot_wallet__service__pb2.StreamExecuteRequest.SerializeToString,
+            purser_dot_wallet_dot_v1_dot_wallet__service__pb2.StreamExecuteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchTransactions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/purser.wallet.v1.WalletService/WatchTransactions',
+            purser_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchTransactionsRequest.SerializeToString,
+            purser_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchTransactionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

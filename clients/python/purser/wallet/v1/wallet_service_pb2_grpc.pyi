@@ -233,6 +233,45 @@ class WalletServiceStub:
     WRONG_MODE (`atomic` in seamless mode). Reasons in the results: those of the
     operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED.
     """
+    StreamExecute: _grpc.StreamStreamMultiCallable[_wallet_service_pb2.StreamExecuteRequest, _wallet_service_pb2.StreamExecuteResponse]
+    """Carries out many operations, message after message, on one stream.
+
+    Each message is what an Execute is, with the same rules, results and
+    replay; `correlation_id` tells which answer belongs to it. Many messages may
+    be in flight, and an answer comes as soon as it is ready, so that answers may
+    overtake each other. The operations of one player are carried out in the
+    order in which they were sent, over all messages of the stream.
+
+    This is the fastest way to move money: one stream per game server suffices,
+    and messages of 10 to 1,000 operations serve best.
+
+    Flow control: the server reads on only while fewer than 10,000 operations of
+    the stream are being carried out; a client that sends more waits. When the
+    client ends its side, the server answers what it has read, and ends the call
+    with OK. When the call breaks, messages without an answer may have taken
+    place: send them again with the same ids.
+
+    An overloaded server answers each operation of a message with OVERLOADED, and
+    the stream goes on. Reasons that end the stream: INVALID_FIELD (a message
+    with no operation, or more than 10,000), UNAUTHENTICATED_KEY (also when the
+    key is revoked meanwhile), ROLE_MISSING.
+    """
+    WatchTransactions: _grpc.UnaryStreamMultiCallable[_wallet_service_pb2.WatchTransactionsRequest, _wallet_service_pb2.WatchTransactionsResponse]
+    """Follows the history: every transaction of the operator, in the order in
+    which they were committed, from a position on, and then live.
+
+    Positions of an operator ascend by one from 1. Each transaction comes exactly
+    once; to go on after a break, give the last position that was handled. A
+    transaction that is rolled back later is shown as it is when it is sent, and
+    its ROLLBACK follows as a transaction of its own.
+
+    The stream ends only when the client or the server ends it. The server sends
+    no more than the client takes.
+
+    Reasons: INVALID_FIELD (a negative position), UNAUTHENTICATED_KEY (also when
+    the key is revoked meanwhile), LEDGER_UNAVAILABLE (go on from the last
+    position).
+    """
 
 @_typing.type_check_only
 class WalletServiceAsyncStub(WalletServiceStub):
@@ -425,6 +464,45 @@ class WalletServiceAsyncStub(WalletServiceStub):
     Reasons of the call: INVALID_FIELD (no operation, or more than 10,000),
     WRONG_MODE (`atomic` in seamless mode). Reasons in the results: those of the
     operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED.
+    """
+    StreamExecute: _aio.StreamStreamMultiCallable[_wallet_service_pb2.StreamExecuteRequest, _wallet_service_pb2.StreamExecuteResponse]  # type: ignore[assignment]
+    """Carries out many operations, message after message, on one stream.
+
+    Each message is what an Execute is, with the same rules, results and
+    replay; `correlation_id` tells which answer belongs to it. Many messages may
+    be in flight, and an answer comes as soon as it is ready, so that answers may
+    overtake each other. The operations of one player are carried out in the
+    order in which they were sent, over all messages of the stream.
+
+    This is the fastest way to move money: one stream per game server suffices,
+    and messages of 10 to 1,000 operations serve best.
+
+    Flow control: the server reads on only while fewer than 10,000 operations of
+    the stream are being carried out; a client that sends more waits. When the
+    client ends its side, the server answers what it has read, and ends the call
+    with OK. When the call breaks, messages without an answer may have taken
+    place: send them again with the same ids.
+
+    An overloaded server answers each operation of a message with OVERLOADED, and
+    the stream goes on. Reasons that end the stream: INVALID_FIELD (a message
+    with no operation, or more than 10,000), UNAUTHENTICATED_KEY (also when the
+    key is revoked meanwhile), ROLE_MISSING.
+    """
+    WatchTransactions: _aio.UnaryStreamMultiCallable[_wallet_service_pb2.WatchTransactionsRequest, _wallet_service_pb2.WatchTransactionsResponse]  # type: ignore[assignment]
+    """Follows the history: every transaction of the operator, in the order in
+    which they were committed, from a position on, and then live.
+
+    Positions of an operator ascend by one from 1. Each transaction comes exactly
+    once; to go on after a break, give the last position that was handled. A
+    transaction that is rolled back later is shown as it is when it is sent, and
+    its ROLLBACK follows as a transaction of its own.
+
+    The stream ends only when the client or the server ends it. The server sends
+    no more than the client takes.
+
+    Reasons: INVALID_FIELD (a negative position), UNAUTHENTICATED_KEY (also when
+    the key is revoked meanwhile), LEDGER_UNAVAILABLE (go on from the last
+    position).
     """
 
 class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -693,6 +771,57 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         Reasons of the call: INVALID_FIELD (no operation, or more than 10,000),
         WRONG_MODE (`atomic` in seamless mode). Reasons in the results: those of the
         operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamExecute(
+        self,
+        request_iterator: _MaybeAsyncIterator[_wallet_service_pb2.StreamExecuteRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_wallet_service_pb2.StreamExecuteResponse], _abc.AsyncIterator[_wallet_service_pb2.StreamExecuteResponse]]:
+        """Carries out many operations, message after message, on one stream.
+
+        Each message is what an Execute is, with the same rules, results and
+        replay; `correlation_id` tells which answer belongs to it. Many messages may
+        be in flight, and an answer comes as soon as it is ready, so that answers may
+        overtake each other. The operations of one player are carried out in the
+        order in which they were sent, over all messages of the stream.
+
+        This is the fastest way to move money: one stream per game server suffices,
+        and messages of 10 to 1,000 operations serve best.
+
+        Flow control: the server reads on only while fewer than 10,000 operations of
+        the stream are being carried out; a client that sends more waits. When the
+        client ends its side, the server answers what it has read, and ends the call
+        with OK. When the call breaks, messages without an answer may have taken
+        place: send them again with the same ids.
+
+        An overloaded server answers each operation of a message with OVERLOADED, and
+        the stream goes on. Reasons that end the stream: INVALID_FIELD (a message
+        with no operation, or more than 10,000), UNAUTHENTICATED_KEY (also when the
+        key is revoked meanwhile), ROLE_MISSING.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchTransactions(
+        self,
+        request: _wallet_service_pb2.WatchTransactionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_wallet_service_pb2.WatchTransactionsResponse], _abc.AsyncIterator[_wallet_service_pb2.WatchTransactionsResponse]]:
+        """Follows the history: every transaction of the operator, in the order in
+        which they were committed, from a position on, and then live.
+
+        Positions of an operator ascend by one from 1. Each transaction comes exactly
+        once; to go on after a break, give the last position that was handled. A
+        transaction that is rolled back later is shown as it is when it is sent, and
+        its ROLLBACK follows as a transaction of its own.
+
+        The stream ends only when the client or the server ends it. The server sends
+        no more than the client takes.
+
+        Reasons: INVALID_FIELD (a negative position), UNAUTHENTICATED_KEY (also when
+        the key is revoked meanwhile), LEDGER_UNAVAILABLE (go on from the last
+        position).
         """
 
 def add_WalletServiceServicer_to_server(servicer: WalletServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
