@@ -48,6 +48,7 @@ def configure(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_hang_up)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -59,3 +60,8 @@ def configure(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _is_no_hang_up(record: logging.LogRecord) -> bool:
+    """Leave out gRPC's traceback for a client that hung up while it was being answered."""
+    return "ExecuteBatchError" not in record.getMessage()
