@@ -8,21 +8,28 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
+from typing import Any, TypeVar
 
 import grpc
 from iso4217 import Currency as Iso4217
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential,
+)
 
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.lane import LaneLimits
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
-from purser_server.ops.workers import WorkerPool, reserve_port
+from purser_server.ops.workers import WorkerPool, outlive_parent, reserve_port
 from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
@@ -50,6 +57,8 @@ from purser_server.usecases.verification import LedgerVerification
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 DATABASE_PATIENCE_S = 30.0
 """How long a start waits for a database that does not answer yet."""
 
@@ -66,12 +75,16 @@ def standard_currencies() -> Mapping[str, int]:
 
 
 @asynccontextmanager
-async def database(settings: Settings) -> AsyncIterator[str]:
-    """Give the URL of the database: the one named, or the embedded one, started if need be."""
+async def database(settings: Settings, *, share: bool = True) -> AsyncIterator[str]:
+    """Give the URL of the database: the one named, or the embedded one, started if need be.
+
+    With `share` the embedded one of a server that runs already will do. Raises
+    EmbeddedPostgresError.
+    """
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    running = EmbeddedPostgres.running_url(settings.data_directory)
+    running = EmbeddedPostgres.running_url(settings.data_directory) if share else None
     if running is not None:
         yield running
         return
@@ -85,16 +98,26 @@ async def database(settings: Settings) -> AsyncIterator[str]:
 
 
 async def prepare(url: str) -> str:
-    """Bring the database to this release's schema; return its revision."""
+    """Bring the database to this release's schema; return its revision.
+
+    Waits for a database that does not answer yet, and says so in the log.
+    """
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(CONNECTION_FAULTS),
         stop=stop_after_delay(DATABASE_PATIENCE_S),
         wait=wait_exponential(multiplier=0.1, max=2.0),
+        before_sleep=_log_waiting,
         reraise=True,
     ):
         with attempt:
             return await migrate(url)
     raise AssertionError("a retry ends with a result or an error")
+
+
+def _log_waiting(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    if state.attempt_number == 1:
+        _log.warning("the database does not answer yet (%s); waiting for it", error)
 
 
 class Administration:
@@ -162,8 +185,10 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
 async def serve(settings: Settings, tell: Tell) -> None:
     """Run Purser until it is told to stop by SIGTERM or SIGINT."""
     stopped = _until_signal()
-    async with database(settings) as url:
-        revision = await prepare(url)
+    async with database(settings, share=False) as url:
+        revision = await _unless(stopped, prepare(url))
+        if revision is None:
+            return
         _log.info("database ready, schema revision %s", revision)
         await _show_admin_key(settings, url, tell)
         if settings.workers > 1:
@@ -180,7 +205,7 @@ async def serve_as_worker(settings: Settings) -> None:
     stopped = _until_signal()
     assert settings.database_url is not None
     async with serving(settings, settings.database_url.get_secret_value(), share_port=True):
-        await stopped()
+        await _unless(stopped, outlive_parent())
 
 
 async def _serve_with_workers(
@@ -274,6 +299,19 @@ def _metrics_address(address: str) -> str:
     """Return this process's own address for metrics: workers take ascending ports."""
     host, _, port = address.rpartition(":")
     return f"{host}:{int(port) + int(os.environ.get('PURSER_WORKER', '0'))}"
+
+
+async def _unless(stopped: Callable[[], Awaitable[None]], work: Coroutine[Any, Any, T]) -> T | None:
+    """Return what the work gives, or None when the process is told to stop before."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.ensure_future(stopped())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    return None
 
 
 def _until_signal() -> Callable[[], Awaitable[None]]:

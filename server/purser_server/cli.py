@@ -43,21 +43,23 @@ key_app = typer.Typer(help="API keys of operators.", no_args_is_help=True)
 app.add_typer(operator_app, name="operator")
 app.add_typer(key_app, name="key")
 
-_out = Console()
-_err = Console(stderr=True)
+# For a program that reads, lines are never broken to the width of a screen that is not there.
+_WIDE = 10_000
+_out = Console(width=None if sys.stdout.isatty() else _WIDE)
+_err = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDE)
 
 DataDir = Annotated[
     Path | None,
     typer.Option(
         help="Folder of the embedded PostgreSQL. Default: ~/.local/share/purser, "
-        "or /var/lib/purser for root. [env: PURSER_DATA_DIR]"
+        "or /var/lib/purser for root. \\[env: PURSER_DATA_DIR]"
     ),
 ]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
         help="postgresql://… of your own PostgreSQL, instead of the embedded one. "
-        "[env: PURSER_DATABASE_URL]"
+        "\\[env: PURSER_DATABASE_URL]"
     ),
 ]
 
@@ -75,13 +77,13 @@ def serve(
     listen: Annotated[
         str | None,
         typer.Option(
-            help="HOST:PORT; port 0 takes a free one. [env: PURSER_LISTEN; 127.0.0.1:50051]"
+            help="HOST:PORT; port 0 takes a free one. \\[env: PURSER_LISTEN; 127.0.0.1:50051]"
         ),
     ] = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     workers: Annotated[
-        int | None, typer.Option(help="Server processes on one port. [env: PURSER_WORKERS; 1]")
+        int | None, typer.Option(help="Server processes on one port. \\[env: PURSER_WORKERS; 1]")
     ] = None,
     tls_certificate: Annotated[
         Path | None, typer.Option(help="The server's certificate chain, PEM. Turns TLS on.")
@@ -127,14 +129,14 @@ def serve(
         log_level=log_level,
         grace_s=grace_s,
     )
-    _run(composition.serve(settings, _tell), settings)
+    _run(composition.serve(settings, _tell), settings, log_level=settings.log_level)
 
 
 @app.command(hidden=True)
 def worker() -> None:
     """Serve as one process of several; started by `purser serve --workers N`."""
     settings = _settings()
-    _run(composition.serve_as_worker(settings), settings)
+    _run(composition.serve_as_worker(settings), settings, log_level=settings.log_level)
 
 
 @app.command()
@@ -307,9 +309,9 @@ def _settings(**given: Any) -> Settings:
         raise typer.Exit(2) from None
 
 
-def _run(work: Coroutine[Any, Any, T], settings: Settings) -> T:
+def _run(work: Coroutine[Any, Any, T], settings: Settings, *, log_level: str = "warning") -> T:
     """Run to the end on the fastest event loop there is; a refusal or bad start is one line."""
-    logs.configure(settings.log_format, settings.log_level, _log_context)
+    logs.configure(settings.log_format, log_level, _log_context)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(work)
@@ -350,7 +352,7 @@ def _require_id(operator_id: str) -> None:
 
 def _currency(given: str) -> tuple[str, int]:
     code, _, exponent = given.partition(":")
-    if not exponent.isdigit():
+    if not (exponent.isascii() and exponent.isdigit()):
         raise typer.BadParameter(f"{given!r} must be CODE:EXPONENT, such as USDT:6")
     problem = declaration_problem(code, int(exponent), composition.standard_currencies())
     if problem:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from purser_server.ops.embedded_postgres import EmbeddedPostgres
+from purser_server.app import prepare
 from purser_server.store import statements
 from purser_server.store.writer import WRITER_SETTINGS
 
@@ -24,9 +24,10 @@ FLUSH_STATEMENTS = (
 
 
 @pytest.fixture
-async def writer(postgres: EmbeddedPostgres) -> AsyncIterator[asyncpg.Connection]:
+async def writer(own_database: str) -> AsyncIterator[asyncpg.Connection]:
+    await prepare(own_database)
     connection = await asyncpg.connect(
-        postgres.url, server_settings=WRITER_SETTINGS, statement_cache_size=0
+        own_database, server_settings=WRITER_SETTINGS, statement_cache_size=0
     )
     yield connection
     await connection.close()

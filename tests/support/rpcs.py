@@ -1,4 +1,4 @@
-"""Every rpc that the server serves, taken from the descriptors, and a way to call any of them."""
+"""Every rpc that the server serves, taken from the descriptors, and a way to call the unary ones."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Rpc:
     name: str
     request: Any
     response: Any
+    streams: bool
 
     @property
     def path(self) -> str:
@@ -58,11 +59,15 @@ def _served() -> list[Rpc]:
             method.name,
             message_factory.GetMessageClass(method.input_type),
             message_factory.GetMessageClass(method.output_type),
+            method.client_streaming or method.server_streaming,
         )
         for service in SERVICES
         for method in pool.FindServiceByName(service).methods
     ]
 
 
-RPCS = _served()
+EVERY_RPC = _served()
 """In the order of the protos."""
+
+RPCS = [rpc for rpc in EVERY_RPC if not rpc.streams]
+"""Those with one request and one answer; the streams have tests of their own."""

@@ -19,6 +19,9 @@ class FindingKind(IntEnum):
     POSTING_CHAIN_BROKEN = 4
     NEGATIVE_BALANCE = 5
     ROUND_TOTALS_MISMATCH = 6
+    TRANSACTION_MALFORMED = 7
+    REVERSAL_MISMATCH = 8
+    PLAYER_MISMATCH = 9
 
 
 @dataclass(frozen=True, slots=True)

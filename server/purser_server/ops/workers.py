@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
 
 _log = logging.getLogger(__name__)
 
+PARENT = "PURSER_WORKER_PARENT"
 _RESTART_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 _HEALTHY_AFTER_S = 30.0
+_PARENT_POLL_S = 0.5
+
+
+async def outlive_parent() -> None:
+    """Return when the process that started this worker is gone."""
+    parent = int(os.environ.get(PARENT, os.getppid()))
+    # Nothing tells a process of its parent's end on every system.
+    while os.getppid() == parent:  # noqa: ASYNC110
+        await asyncio.sleep(_PARENT_POLL_S)
 
 
 def reserve_port(address: str) -> tuple[socket.socket, str]:
@@ -72,7 +83,11 @@ class WorkerPool:
         await asyncio.gather(*self._keepers, return_exceptions=True)
 
     async def _spawn(self, number: int) -> None:
-        environment = {**self._environment, "PURSER_WORKER": str(number)}
+        environment = {
+            **self._environment,
+            "PURSER_WORKER": str(number),
+            PARENT: str(os.getpid()),
+        }
         self._processes[number] = await asyncio.create_subprocess_exec(
             *self._command, env=environment, start_new_session=True
         )

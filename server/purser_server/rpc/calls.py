@@ -13,9 +13,10 @@ from contextvars import ContextVar
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
-from purser_server.domain.errors import Reason, Refusal, RefusedError
+from purser_server.domain.errors import Reason, Refusal, RefusedError, invalid_field
 from purser_server.domain.money import Currencies
 from purser_server.domain.operators import Caller, refuse_role
 from purser_server.rpc.access import MAY_CALL, OPEN_TO_ALL
@@ -55,6 +56,9 @@ def request_id() -> str:
 
 def edge_refusal(refusal: Refusal) -> Refusal:
     """Return a refusal with what only the edge knows of this call."""
+    if refusal.reason is Reason.INTERNAL_ERROR:
+        # The defect is logged where it shows, which may be outside of the call: this is the link.
+        _log.error("answered with INTERNAL_ERROR; the lines before tell of the defect")
     who = _caller.get(None)
     return completed(refusal, who.currencies if who else _NO_CURRENCIES, request_id())
 
@@ -95,15 +99,19 @@ class CallInterceptor(ServerInterceptor):
             make, serve = grpc.stream_stream_rpc_method_handler, self._answers(method, handler)
         else:
             make, serve = grpc.unary_stream_rpc_method_handler, self._answers(method, handler)
-        return make(serve, handler.request_deserializer, handler.response_serializer)
+        # Single requests are decoded within the call, where bytes that are no message have an
+        # answer like any other; those of a stream are decoded by gRPC.
+        deserialize = handler.request_deserializer if handler.request_streaming else None
+        return make(serve, deserialize, handler.response_serializer)
 
     def _one_answer(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> Any:
         serve: Any = handler.unary_unary
 
         async def serve_call(request: Any, context: Context) -> Any:
             async with self._around(method, context):
-                require_valid(request, caller().currencies)
-                return await serve(request, context)
+                message = _decoded(handler, request)
+                require_valid(message, caller().currencies)
+                return await serve(message, context)
 
         return serve_call
 
@@ -112,9 +120,11 @@ class CallInterceptor(ServerInterceptor):
 
         async def serve_call(request: Any, context: Context) -> AsyncIterator[Any]:
             async with self._around(method, context):
+                message = request
                 if not handler.request_streaming:
-                    require_valid(request, caller().currencies)
-                async for answer in serve(request, context):
+                    message = _decoded(handler, request)
+                    require_valid(message, caller().currencies)
+                async for answer in serve(message, context):
                     yield answer
 
         return serve_call
@@ -154,6 +164,15 @@ class CallInterceptor(ServerInterceptor):
             await _abort(context, edge_refusal(_INTERNAL))
         finally:
             self._observe(method, code.name, time.perf_counter() - started)
+
+
+def _decoded(handler: grpc.RpcMethodHandler[Any, Any], request: bytes) -> Any:
+    deserialize: Any = handler.request_deserializer
+    try:
+        return deserialize(request)
+    except DecodeError as error:
+        problem = "is not an encoded message of this rpc's request type"
+        raise RefusedError(invalid_field("request", problem)) from error
 
 
 _INTERNAL = Refusal(Reason.INTERNAL_ERROR, "an internal error; the server's log has the details")

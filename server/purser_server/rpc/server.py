@@ -30,6 +30,7 @@ from purser_server.rpc.player_service import PlayerServicer
 from purser_server.rpc.wallet_service import WalletServicer
 from purser_server.usecases.authentication import Authenticator
 
+_LAST_WORD_S = 0.2
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 SERVICES = tuple(
@@ -86,7 +87,7 @@ class PurserServer:
         player_service_pb2_grpc.add_PlayerServiceServicer_to_server(services.player, add)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(services.operator, add)
         ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(services.ledger, add)
-        self._health = health_aio.HealthServicer()
+        self._health = _Health(stopping)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, add)
         reflection.enable_server_reflection(
             (
@@ -120,6 +121,25 @@ class PurserServer:
     async def _set_health(self, status: Any) -> None:
         for service in ("", *SERVICES):
             await self._health.set(service, status)
+
+
+class _Health(health_aio.HealthServicer):  # type: ignore[misc]
+    """Ends its watches when the server stops; they would hold it up for all of the grace."""
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        super().__init__()
+        self._stopping = stopping
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
+        """Tell a service's status, and each change of it."""
+        watching = asyncio.ensure_future(super().Watch(request, context))
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        # NOT_SERVING was set before the stop began, and is on its way to the watcher.
+        await asyncio.wait({watching}, timeout=_LAST_WORD_S)
+        for task in (watching, stopping):
+            task.cancel()
+        await asyncio.gather(watching, stopping, return_exceptions=True)
 
 
 def credentials_of(

@@ -39,11 +39,15 @@ def make_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(url, timeout=_POOL_WAIT_S, server_settings=_SERVER_SETTINGS)
 
+    # Parameters may be secrets, and errors are logged.
     if not pool_size:
-        return create_async_engine(_DIALECT, async_creator=connect, poolclass=NullPool)
+        return create_async_engine(
+            _DIALECT, async_creator=connect, poolclass=NullPool, hide_parameters=True
+        )
     return create_async_engine(
         _DIALECT,
         async_creator=connect,
+        hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_S,

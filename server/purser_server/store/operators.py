@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import BigInteger, Select, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -95,7 +95,8 @@ class PostgresOperators:
         """Return operators, oldest first, from behind number `after`."""
         query = (
             select_operators()
-            .where(operators.c.operator_no > after)
+            # A forged token may hold what no operator's number can be.
+            .where(operators.c.operator_no > literal(after, BigInteger))
             .order_by(operators.c.operator_no)
             .limit(limit)
         )

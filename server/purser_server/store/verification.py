@@ -1,159 +1,49 @@
 """The check of the whole ledger, in one snapshot: implements `usecases.ports.VerificationStore`.
 
-Each check is one statement that returns only what is wrong. `:operator` is an operator's number,
-or NULL for all of them.
+Each check is one statement, from the modules beside this one, that returns only what is wrong.
+`{o}` marks the scope: one operator, or all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from purser_server.domain.verification import MAX_FINDINGS, Finding, FindingKind, Verification
 from purser_server.store.engine import reading
+from purser_server.store.verification_balances import BALANCE_CHECKS
+from purser_server.store.verification_links import LINK_CHECKS
+from purser_server.store.verification_reversals import REVERSAL_CHECKS
+from purser_server.store.verification_rounds import ROUND_CHECKS
+from purser_server.store.verification_transactions import SHAPE
 
 _COUNTS = """
-SELECT clock_timestamp() AS verify_time,
-  (SELECT count(*) FROM operators o WHERE {o}) AS operators,
-  (SELECT count(*) FROM players o WHERE {o}) AS players,
-  (SELECT count(*) FROM accounts o WHERE {o} AND o.kind = 1) AS wallets,
-  (SELECT count(*) FROM accounts o WHERE {o} AND o.kind <> 1) AS house_accounts,
-  (SELECT count(*) FROM transactions o WHERE {o}) AS transactions,
-  (SELECT count(*) FROM transactions o WHERE {o} AND o.change <> 0) AS postings,
-  (SELECT count(*) FROM rounds o WHERE {o} AND o.opened) AS rounds
+SELECT clock_timestamp() AS verify_time, operators.*, players.*, accounts.*, transactions.*,
+       rounds.*
+FROM (SELECT count(*) AS operators FROM operators o WHERE {o}) AS operators,
+  (SELECT count(*) AS players FROM players o WHERE {o}) AS players,
+  (SELECT count(*) FILTER (WHERE o.kind = 1) AS wallets,
+          count(*) FILTER (WHERE o.kind <> 1) AS house_accounts
+   FROM accounts o WHERE {o}) AS accounts,
+  (SELECT count(*) AS transactions, count(*) FILTER (WHERE o.change <> 0) AS postings
+   FROM transactions o WHERE {o}) AS transactions,
+  (SELECT count(*) FILTER (WHERE o.opened) AS rounds FROM rounds o WHERE {o}) AS rounds
 """
 
-# Every transfer debits one account and credits another: all balances of a unit sum to zero.
-_ZERO_SUM = """
-SELECT o.operator_no, NULL::bigint AS player_no, o.unit, '' AS transaction_id, '' AS round_id,
-       '0' AS expected, sum(o.balance)::text AS found,
-       'the balances of all accounts do not sum to zero' AS message
-FROM accounts o WHERE {o}
-GROUP BY o.operator_no, o.unit HAVING sum(o.balance) <> 0
-"""
-
-# An account holds the sum of its postings, of either side.
-_BALANCES = """
-WITH posted AS (
-  SELECT operator_no, account_no, sum(change) AS balance FROM (
-    SELECT o.operator_no, o.account_no, o.change FROM transactions o
-    WHERE {o} AND o.change <> 0
-    UNION ALL
-    SELECT o.operator_no, o.contra_account_no, -o.change FROM transactions o
-    WHERE {o} AND o.change <> 0
-  ) AS sides GROUP BY operator_no, account_no
-)
-SELECT coalesce(o.operator_no, p.operator_no) AS operator_no, o.player_no, o.unit,
-       '' AS transaction_id, '' AS round_id,
-       coalesce(p.balance, 0)::text AS expected,
-       coalesce(o.balance::text, 'no account') AS found,
-       CASE WHEN o.kind = 1 THEN 'the wallet does not hold the sum of its postings'
-            ELSE 'a house account does not hold the sum of its postings' END AS message
-FROM (SELECT * FROM accounts o WHERE {o}) AS o
-FULL JOIN posted p ON p.operator_no = o.operator_no AND p.account_no = o.account_no
-WHERE coalesce(p.balance, 0) IS DISTINCT FROM coalesce(o.balance::numeric, 'NaN')
-"""
-
-_CHAIN = """
-WITH postings AS (
-  SELECT o.operator_no, o.player_no, o.account_no, o.transaction_id, o.sequence,
-         o.balance_before,
-         lag(o.sequence, 1, 0::bigint) OVER chain AS sequence_before,
-         lag(o.balance_before + o.change, 1, 0::bigint) OVER chain AS balance_was
-  FROM transactions o WHERE {o} AND o.change <> 0
-  WINDOW chain AS (PARTITION BY o.operator_no, o.account_no ORDER BY o.sequence)
-)
-"""
-
-_SEQUENCES = (
-    _CHAIN
-    + """
-SELECT p.operator_no, p.player_no, a.unit, p.transaction_id, '' AS round_id,
-       (p.sequence_before + 1)::text AS expected, p.sequence::text AS found,
-       'the sequence of the wallet''s postings has a gap or a repetition' AS message
-FROM postings p
-LEFT JOIN accounts a ON a.operator_no = p.operator_no AND a.account_no = p.account_no
-WHERE p.sequence <> p.sequence_before + 1
-UNION ALL
-SELECT o.operator_no, o.player_no, o.unit, '', '', coalesce(last.sequence, 0)::text,
-       o.sequence::text, 'the wallet''s sequence number is not that of its last posting'
-FROM accounts o LEFT JOIN (
-  SELECT operator_no, account_no, max(sequence) AS sequence FROM postings
-  GROUP BY operator_no, account_no
-) AS last ON last.operator_no = o.operator_no AND last.account_no = o.account_no
-WHERE {o} AND o.kind = 1 AND o.sequence <> coalesce(last.sequence, 0)
-"""
-)
-
-_POSTING_CHAIN = (
-    _CHAIN
-    + """
-SELECT p.operator_no, p.player_no, a.unit, p.transaction_id, '' AS round_id,
-       p.balance_was::text AS expected, p.balance_before::text AS found,
-       'a posting does not begin with the balance that the one before left' AS message
-FROM postings p
-LEFT JOIN accounts a ON a.operator_no = p.operator_no AND a.account_no = p.account_no
-WHERE p.balance_before IS DISTINCT FROM p.balance_was
-"""
-)
-
-_NEGATIVE = """
-SELECT o.operator_no, o.player_no, o.unit, '' AS transaction_id, '' AS round_id,
-       'at least 0' AS expected, o.balance::text AS found, 'the wallet is below zero' AS message
-FROM accounts o WHERE {o} AND o.kind = 1 AND o.balance < 0
-"""
-
-# What a round sums up is what stands in it: type 3 is a bet, 4 a win, 6 a CloseRound; of the
-# flags 1 closes the round and 4 counts in it.
-_ROUNDS = """
-WITH standing AS (
-  SELECT o.operator_no, o.round_no,
-         count(*) FILTER (WHERE o.type = 3) AS bets,
-         count(*) FILTER (WHERE o.type = 4) AS wins,
-         coalesce(sum(o.amount) FILTER (WHERE o.type = 3), 0) AS total_bet,
-         coalesce(sum(o.amount) FILTER (WHERE o.type = 4), 0) AS total_win,
-         count(*) FILTER (WHERE o.type = 6 OR (o.type = 4 AND o.flags & 1 <> 0)) AS closers
-  FROM transactions o
-  LEFT JOIN reversals v ON v.operator_no = o.operator_no AND v.original_no = o.transaction_no
-  WHERE {o} AND o.round_no IS NOT NULL AND o.state = 1 AND o.flags & 4 <> 0
-    AND v.rollback_no IS NULL
-  GROUP BY o.operator_no, o.round_no
-)
-SELECT * FROM (
-  SELECT o.operator_no, o.player_no, o.currency_code AS unit, '' AS transaction_id, o.round_id,
-         concat_ws(' ', coalesce(s.bets, 0), 'bets', coalesce(s.total_bet, 0),
-                   coalesce(s.wins, 0), 'wins', coalesce(s.total_win, 0),
-                   coalesce(s.closers, 0), 'closers') AS expected,
-         concat_ws(' ', o.bets, 'bets', o.total_bet, o.wins, 'wins', o.total_win,
-                   o.closers, 'closers') AS found,
-         'the round does not sum up what stands in it' AS message
-  FROM rounds o
-  LEFT JOIN standing s ON s.operator_no = o.operator_no AND s.round_no = o.round_no
-  WHERE {o}
-) AS compared WHERE expected <> found
-"""
-
-_CHECKS: Mapping[FindingKind, str] = {
-    FindingKind.ZERO_SUM_BROKEN: _ZERO_SUM,
-    FindingKind.BALANCE_MISMATCH: _BALANCES,
-    FindingKind.SEQUENCE_GAP: _SEQUENCES,
-    FindingKind.POSTING_CHAIN_BROKEN: _POSTING_CHAIN,
-    FindingKind.NEGATIVE_BALANCE: _NEGATIVE,
-    FindingKind.ROUND_TOTALS_MISMATCH: _ROUNDS,
-}
+_CHECKS = (*BALANCE_CHECKS, *ROUND_CHECKS, SHAPE, *LINK_CHECKS, *REVERSAL_CHECKS)
 
 _NAMED = """
 SELECT f.*, coalesce(op.operator_id, '') AS operator_id, coalesce(p.player_id, '') AS player_id
 FROM ({check}) AS f
 LEFT JOIN operators op ON op.operator_no = f.operator_no
 LEFT JOIN players p ON p.operator_no = f.operator_no AND p.player_no = f.player_no
-ORDER BY f.operator_no, f.player_no, f.transaction_id, f.round_id LIMIT :limit
+ORDER BY f.kind, f.operator_no, f.player_no, f.transaction_id, f.round_id, f.message,
+         f.expected, f.found
+LIMIT :limit
 """
 
-_SCOPE = "(CAST(:operator AS integer) IS NULL OR o.operator_no = :operator)"
+_ONE_OPERATOR = "o.operator_no = CAST(:operator AS integer)"
+_ALL_OPERATORS = "TRUE"
 
 
 class PostgresVerification:
@@ -171,13 +61,12 @@ class PostgresVerification:
                 "LOCAL work_mem = '128MB'",
             ):
                 await connection.execute(text(f"SET {setting}"))
-            scope = {"operator": operator}
-            counts = await connection.execute(text(_COUNTS.replace("{o}", _SCOPE)), scope)
+            counts = await connection.execute(*_scoped(_COUNTS, operator))
             figures = dict(counts.mappings().one())
             verify_time = figures.pop("verify_time")
             findings: list[Finding] = []
-            for kind, check in _CHECKS.items():
-                findings += await _run(connection, kind, check, scope)
+            for check in _CHECKS:
+                findings += await _run(connection, check, operator)
         return Verification(
             verify_time=verify_time,
             counts=figures,
@@ -186,14 +75,21 @@ class PostgresVerification:
         )
 
 
-async def _run(
-    connection: AsyncConnection, kind: FindingKind, check: str, scope: Mapping[str, Any]
-) -> list[Finding]:
-    query = _NAMED.replace("{check}", check.replace("{o}", _SCOPE))
-    rows = await connection.execute(text(query), {**scope, "limit": MAX_FINDINGS + 1})
+def _scoped(
+    statement: str, operator: int | None, **values: int
+) -> tuple[TextClause, dict[str, int]]:
+    """Return a statement and its values for one operator, or for all."""
+    if operator is None:
+        return text(statement.replace("{o}", _ALL_OPERATORS)), values
+    return text(statement.replace("{o}", _ONE_OPERATOR)), {"operator": operator, **values}
+
+
+async def _run(connection: AsyncConnection, check: str, operator: int | None) -> list[Finding]:
+    query = _NAMED.replace("{check}", check)
+    rows = await connection.execute(*_scoped(query, operator, limit=MAX_FINDINGS + 1))
     return [
         Finding(
-            kind=kind,
+            kind=FindingKind(row.kind),
             operator_id=row.operator_id,
             message=row.message,
             expected=row.expected,

@@ -55,7 +55,7 @@ def page_position(filters: object, token: str, kind: type[Position]) -> Position
 
 def _is_position(position: object, kind: type) -> bool:
     if isinstance(position, str):
-        return kind is str and id_problem(position) is None
+        return kind is str and position.isascii() and id_problem(position) is None
     return type(position) is kind and isinstance(position, int) and 0 <= position <= _MAX_NUMBER
 
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$purser/admin/v1/ledger_service.proto\x12\x0fpurser.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x13VerifyLedgerRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\"\xd8\x01\n\x14VerifyLedgerResponse\x12\x12\n\nconsistent\x18\x01 \x01(\x08\x12*\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x18.purser.admin.v1.Finding\x12\x33\n\x06\x63ounts\x18\x03 \x01(\x0b\x32#.purser.admin.v1.VerificationCounts\x12/\n\x0bverify_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x66indings_truncated\x18\x05 \x01(\x08\"\xd0\x01\n\x07\x46inding\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.purser.admin.v1.FindingKind\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x11\n\tplayer_id\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\x12\x16\n\x0etransaction_id\x18\x05 \x01(\t\x12\x10\n\x08round_id\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x10\n\x08\x65xpected\x18\x08 \x01(\t\x12\r\n\x05\x66ound\x18\t \x01(\t\"\x99\x01\n\x12VerificationCounts\x12\x11\n\toperators\x18\x01 \x01(\x03\x12\x0f\n\x07players\x18\x02 \x01(\x03\x12\x0f\n\x07wallets\x18\x03 \x01(\x03\x12\x16\n\x0ehouse_accounts\x18\x04 \x01(\x03\x12\x14\n\x0ctransactions\x18\x05 \x01(\x03\x12\x10\n\x08postings\x18\x06 \x01(\x03\x12\x0e\n\x06rounds\x18\x07 \x01(\x03*\x81\x02\n\x0b\x46indingKind\x12\x1c\n\x18\x46INDING_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x46INDING_KIND_ZERO_SUM_BROKEN\x10\x01\x12!\n\x1d\x46INDING_KIND_BALANCE_MISMATCH\x10\x02\x12\x1d\n\x19\x46INDING_KIND_SEQUENCE_GAP\x10\x03\x12%\n!FINDING_KIND_POSTING_CHAIN_BROKEN\x10\x04\x12!\n\x1d\x46INDING_KIND_NEGATIVE_BALANCE\x10\x05\x12&\n\"FINDING_KIND_ROUND_TOTALS_MISMATCH\x10\x06\x32l\n\rLedgerService\x12[\n\x0cVerifyLedger\x12$.purser.admin.v1.VerifyLedgerRequest\x1a%.purser.admin.v1.VerifyLedgerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$purser/admin/v1/ledger_service.proto\x12\x0fpurser.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x13VerifyLedgerRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\"\xd8\x01\n\x14VerifyLedgerResponse\x12\x12\n\nconsistent\x18\x01 \x01(\x08\x12*\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x18.purser.admin.v1.Finding\x12\x33\n\x06\x63ounts\x18\x03 \x01(\x0b\x32#.purser.admin.v1.VerificationCounts\x12/\n\x0bverify_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x66indings_truncated\x18\x05 \x01(\x08\"\xd0\x01\n\x07\x46inding\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.purser.admin.v1.FindingKind\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x11\n\tplayer_id\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\x12\x16\n\x0etransaction_id\x18\x05 \x01(\t\x12\x10\n\x08round_id\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x10\n\x08\x65xpected\x18\x08 \x01(\t\x12\r\n\x05\x66ound\x18\t \x01(\t\"\x99\x01\n\x12VerificationCounts\x12\x11\n\toperators\x18\x01 \x01(\x03\x12\x0f\n\x07players\x18\x02 \x01(\x03\x12\x0f\n\x07wallets\x18\x03 \x01(\x03\x12\x16\n\x0ehouse_accounts\x18\x04 \x01(\x03\x12\x14\n\x0ctransactions\x18\x05 \x01(\x03\x12\x10\n\x08postings\x18\x06 \x01(\x03\x12\x0e\n\x06rounds\x18\x07 \x01(\x03*\xef\x02\n\x0b\x46indingKind\x12\x1c\n\x18\x46INDING_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x46INDING_KIND_ZERO_SUM_BROKEN\x10\x01\x12!\n\x1d\x46INDING_KIND_BALANCE_MISMATCH\x10\x02\x12\x1d\n\x19\x46INDING_KIND_SEQUENCE_GAP\x10\x03\x12%\n!FINDING_KIND_POSTING_CHAIN_BROKEN\x10\x04\x12!\n\x1d\x46INDING_KIND_NEGATIVE_BALANCE\x10\x05\x12&\n\"FINDING_KIND_ROUND_TOTALS_MISMATCH\x10\x06\x12&\n\"FINDING_KIND_TRANSACTION_MALFORMED\x10\x07\x12\"\n\x1e\x46INDING_KIND_REVERSAL_MISMATCH\x10\x08\x12 \n\x1c\x46INDING_KIND_PLAYER_MISMATCH\x10\t2l\n\rLedgerService\x12[\n\x0cVerifyLedger\x12$.purser.admin.v1.VerifyLedgerRequest\x1a%.purser.admin.v1.VerifyLedgerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'purser.admin.v1.ledger_serv
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FINDINGKIND']._serialized_start=721
-  _globals['_FINDINGKIND']._serialized_end=978
+  _globals['_FINDINGKIND']._serialized_end=1088
   _globals['_VERIFYLEDGERREQUEST']._serialized_start=90
   _globals['_VERIFYLEDGERREQUEST']._serialized_end=132
   _globals['_VERIFYLEDGERRESPONSE']._serialized_start=135
@@ -42,6 +42,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDING']._serialized_end=562
   _globals['_VERIFICATIONCOUNTS']._serialized_start=565
   _globals['_VERIFICATIONCOUNTS']._serialized_end=718
-  _globals['_LEDGERSERVICE']._serialized_start=980
-  _globals['_LEDGERSERVICE']._serialized_end=1088
+  _globals['_LEDGERSERVICE']._serialized_start=1090
+  _globals['_LEDGERSERVICE']._serialized_end=1198
 # @@protoc_insertion_point(module_scope)

@@ -37,11 +37,36 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     FINDING_KIND_SEQUENCE_GAP: _FindingKind.ValueType  # 3
     """The sequence numbers of a wallet's postings do not run from 1 without gaps."""
     FINDING_KIND_POSTING_CHAIN_BROKEN: _FindingKind.ValueType  # 4
-    """The balance before a posting is not the balance after the one before it."""
+    """The balance before a transaction is not the balance after the wallet's
+    transaction before it.
+    """
     FINDING_KIND_NEGATIVE_BALANCE: _FindingKind.ValueType  # 5
     """A wallet is below zero."""
     FINDING_KIND_ROUND_TOTALS_MISMATCH: _FindingKind.ValueType  # 6
-    """A round's stored counts or totals are not those of its transactions."""
+    """What is stored of a round is not what its transactions say: its counts and
+    totals, its currency, whether it was opened, what is settled in it, its name.
+    Or a round that transactions name is missing, or no transaction names it, or
+    the transaction that first named it is missing.
+    """
+    FINDING_KIND_TRANSACTION_MALFORMED: _FindingKind.ValueType  # 7
+    """A transaction contradicts itself, or is booked where its type is never
+    booked. For example its amount is not what it moved, a bet pays the player,
+    a refused transaction moved money or does not say why it was refused, an
+    account is missing or of the wrong kind, operator or currency, or a win
+    names a bet that is not in its round.
+    """
+    FINDING_KIND_REVERSAL_MISMATCH: _FindingKind.ValueType  # 8
+    """What is stored as rolled back is not what the rollbacks say: a reversal is
+    missing, invented, or by another rollback; a rollback does not move back
+    what its original moved, or moved money twice for one original; or a
+    rollback or tombstone names what is not there.
+    """
+    FINDING_KIND_PLAYER_MISMATCH: _FindingKind.ValueType  # 9
+    """Rows that belong together are of different players: a transaction and its
+    wallet, its round, or the transaction that it names. Or their player is
+    missing, or a wallet copies another status than its player has, so that
+    movements are judged by the wrong one.
+    """
 
 class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
     """The kinds of contradictions."""
@@ -57,11 +82,36 @@ FINDING_KIND_BALANCE_MISMATCH: FindingKind.ValueType  # 2
 FINDING_KIND_SEQUENCE_GAP: FindingKind.ValueType  # 3
 """The sequence numbers of a wallet's postings do not run from 1 without gaps."""
 FINDING_KIND_POSTING_CHAIN_BROKEN: FindingKind.ValueType  # 4
-"""The balance before a posting is not the balance after the one before it."""
+"""The balance before a transaction is not the balance after the wallet's
+transaction before it.
+"""
 FINDING_KIND_NEGATIVE_BALANCE: FindingKind.ValueType  # 5
 """A wallet is below zero."""
 FINDING_KIND_ROUND_TOTALS_MISMATCH: FindingKind.ValueType  # 6
-"""A round's stored counts or totals are not those of its transactions."""
+"""What is stored of a round is not what its transactions say: its counts and
+totals, its currency, whether it was opened, what is settled in it, its name.
+Or a round that transactions name is missing, or no transaction names it, or
+the transaction that first named it is missing.
+"""
+FINDING_KIND_TRANSACTION_MALFORMED: FindingKind.ValueType  # 7
+"""A transaction contradicts itself, or is booked where its type is never
+booked. For example its amount is not what it moved, a bet pays the player,
+a refused transaction moved money or does not say why it was refused, an
+account is missing or of the wrong kind, operator or currency, or a win
+names a bet that is not in its round.
+"""
+FINDING_KIND_REVERSAL_MISMATCH: FindingKind.ValueType  # 8
+"""What is stored as rolled back is not what the rollbacks say: a reversal is
+missing, invented, or by another rollback; a rollback does not move back
+what its original moved, or moved money twice for one original; or a
+rollback or tombstone names what is not there.
+"""
+FINDING_KIND_PLAYER_MISMATCH: FindingKind.ValueType  # 9
+"""Rows that belong together are of different players: a transaction and its
+wallet, its round, or the transaction that it names. Or their player is
+missing, or a wallet copies another status than its player has, so that
+movements are judged by the wrong one.
+"""
 Global___FindingKind: _TypeAlias = FindingKind  # noqa: Y015
 
 @_typing.final
@@ -150,18 +200,21 @@ class Finding(_message.Message):
     operator_id: _builtins.str
     """The operator."""
     player_id: _builtins.str
-    """The player, where it concerns a wallet or a round."""
+    """The player, where it concerns a wallet, a transaction or a round. Empty if
+    the player is what is missing.
+    """
     currency_code: _builtins.str
     """The currency."""
     transaction_id: _builtins.str
     """The transaction at which it shows."""
     round_id: _builtins.str
-    """The round, where it concerns one."""
+    """The round, where it concerns one. Empty if the round is what is missing."""
     message: _builtins.str
     """One sentence for people."""
     expected: _builtins.str
-    """What the history says it should be: an amount in minor units or a sequence
-    number, as a decimal string.
+    """What it should be according to the rest of the ledger: an amount in minor
+    units or a sequence number, as a decimal string, or a few words where it is
+    no figure. For people; the words may change.
     """
     found: _builtins.str
     """What is stored, in the same form."""

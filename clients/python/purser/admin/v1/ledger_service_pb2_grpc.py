@@ -30,7 +30,19 @@ class LedgerServiceStub:
 
     Every movement debits one account and credits another by the same amount, and
     every posting to a wallet stores the balance before and after. So the whole
-    ledger can be recomputed from its history and compared with what is stored.
+    ledger can be recomputed from its history and compared with what is stored. So
+    can the sums of the rounds and what was rolled back; and transactions that
+    belong together must agree with each other.
+
+    Verification sees contradictions and nothing else. It cannot see that
+    something is gone that posted nothing and that nothing else names, such as a
+    refused transaction, a tombstone together with its rollback, or a wallet that
+    was never used. It cannot see damage that changes all copies alike, such as
+    the last posting of a wallet removed together with all balances and sums that
+    it changed. Nor can it judge what is stored only once and follows from nothing
+    else, such as names, times and metadata. Against these help backups, and a
+    copy of the history kept elsewhere, as `WalletService.WatchTransactions` feeds
+    it.
 
     Who may call: only the installation's own admin key, which has the role
     `admin`.
@@ -57,7 +69,19 @@ class LedgerServiceServicer:
 
     Every movement debits one account and credits another by the same amount, and
     every posting to a wallet stores the balance before and after. So the whole
-    ledger can be recomputed from its history and compared with what is stored.
+    ledger can be recomputed from its history and compared with what is stored. So
+    can the sums of the rounds and what was rolled back; and transactions that
+    belong together must agree with each other.
+
+    Verification sees contradictions and nothing else. It cannot see that
+    something is gone that posted nothing and that nothing else names, such as a
+    refused transaction, a tombstone together with its rollback, or a wallet that
+    was never used. It cannot see damage that changes all copies alike, such as
+    the last posting of a wallet removed together with all balances and sums that
+    it changed. Nor can it judge what is stored only once and follows from nothing
+    else, such as names, times and metadata. Against these help backups, and a
+    copy of the history kept elsewhere, as `WalletService.WatchTransactions` feeds
+    it.
 
     Who may call: only the installation's own admin key, which has the role
     `admin`.
@@ -101,7 +125,19 @@ class LedgerService:
 
     Every movement debits one account and credits another by the same amount, and
     every posting to a wallet stores the balance before and after. So the whole
-    ledger can be recomputed from its history and compared with what is stored.
+    ledger can be recomputed from its history and compared with what is stored. So
+    can the sums of the rounds and what was rolled back; and transactions that
+    belong together must agree with each other.
+
+    Verification sees contradictions and nothing else. It cannot see that
+    something is gone that posted nothing and that nothing else names, such as a
+    refused transaction, a tombstone together with its rollback, or a wallet that
+    was never used. It cannot see damage that changes all copies alike, such as
+    the last posting of a wallet removed together with all balances and sums that
+    it changed. Nor can it judge what is stored only once and follows from nothing
+    else, such as names, times and metadata. Against these help backups, and a
+    copy of the history kept elsewhere, as `WalletService.WatchTransactions` feeds
+    it.
 
     Who may call: only the installation's own admin key, which has the role
     `admin`.

@@ -369,12 +369,13 @@ class WalletServiceServicer:
         mode only.
 
         Replay: by the transaction_id of each operation. If the call ends with
-        UNAVAILABLE, some operations may have taken place. Send the whole call again
-        with the same ids.
+        UNAVAILABLE, or results carry LEDGER_UNAVAILABLE, some operations may have
+        taken place. Send them again with the same ids.
 
         Reasons of the call: INVALID_FIELD (no operation, or more than 10,000),
         WRONG_MODE (`atomic` in seamless mode). Reasons in the results: those of the
-        operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED.
+        operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED, LEDGER_UNAVAILABLE,
+        INTERNAL_ERROR.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

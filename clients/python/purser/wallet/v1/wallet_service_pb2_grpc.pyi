@@ -226,12 +226,13 @@ class WalletServiceStub:
     mode only.
 
     Replay: by the transaction_id of each operation. If the call ends with
-    UNAVAILABLE, some operations may have taken place. Send the whole call again
-    with the same ids.
+    UNAVAILABLE, or results carry LEDGER_UNAVAILABLE, some operations may have
+    taken place. Send them again with the same ids.
 
     Reasons of the call: INVALID_FIELD (no operation, or more than 10,000),
     WRONG_MODE (`atomic` in seamless mode). Reasons in the results: those of the
-    operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED.
+    operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED, LEDGER_UNAVAILABLE,
+    INTERNAL_ERROR.
     """
     StreamExecute: _grpc.StreamStreamMultiCallable[_wallet_service_pb2.StreamExecuteRequest, _wallet_service_pb2.StreamExecuteResponse]
     """Carries out many operations, message after message, on one stream.
@@ -458,12 +459,13 @@ class WalletServiceAsyncStub(WalletServiceStub):
     mode only.
 
     Replay: by the transaction_id of each operation. If the call ends with
-    UNAVAILABLE, some operations may have taken place. Send the whole call again
-    with the same ids.
+    UNAVAILABLE, or results carry LEDGER_UNAVAILABLE, some operations may have
+    taken place. Send them again with the same ids.
 
     Reasons of the call: INVALID_FIELD (no operation, or more than 10,000),
     WRONG_MODE (`atomic` in seamless mode). Reasons in the results: those of the
-    operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED.
+    operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED, LEDGER_UNAVAILABLE,
+    INTERNAL_ERROR.
     """
     StreamExecute: _aio.StreamStreamMultiCallable[_wallet_service_pb2.StreamExecuteRequest, _wallet_service_pb2.StreamExecuteResponse]  # type: ignore[assignment]
     """Carries out many operations, message after message, on one stream.
@@ -765,12 +767,13 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         mode only.
 
         Replay: by the transaction_id of each operation. If the call ends with
-        UNAVAILABLE, some operations may have taken place. Send the whole call again
-        with the same ids.
+        UNAVAILABLE, or results carry LEDGER_UNAVAILABLE, some operations may have
+        taken place. Send them again with the same ids.
 
         Reasons of the call: INVALID_FIELD (no operation, or more than 10,000),
         WRONG_MODE (`atomic` in seamless mode). Reasons in the results: those of the
-        operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED.
+        operations' own rpcs, ROLE_MISSING, ATOMIC_GROUP_FAILED, LEDGER_UNAVAILABLE,
+        INTERNAL_ERROR.
         """
 
     @_abc_1.abstractmethod
