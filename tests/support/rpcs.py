@@ -1,4 +1,4 @@
-"""Every rpc that the server serves, taken from the descriptors, and a way to call the unary ones."""
+"""Every rpc that is served, taken from the descriptors, and a way to call the unary ones."""
 
 from __future__ import annotations
 
