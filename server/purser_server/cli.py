@@ -249,7 +249,7 @@ def verify(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Check the ledger: zero sums, balances that equal their postings, gapless sequences.
+    """Check the ledger: zero sums, balances, sequences, rounds, reversals, players.
 
     Ends with exit code 1 when something is wrong.
     """
@@ -267,12 +267,23 @@ def verify(
     if result.consistent:
         _tell("The ledger is consistent.")
         return
-    findings = Table("finding", "operator", "player", "expected", "found", "what is wrong")
+    findings = Table(
+        "finding",
+        "operator",
+        "player",
+        "transaction",
+        "round",
+        "expected",
+        "found",
+        "what is wrong",
+    )
     for finding in result.findings:
         findings.add_row(
             finding.kind.name,
             finding.operator_id,
             finding.player_id,
+            finding.transaction_id,
+            finding.round_id,
             finding.expected,
             finding.found,
             finding.message,

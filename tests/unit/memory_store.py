@@ -219,8 +219,6 @@ class MemoryStore:
 def _as_stored(entry: Entry) -> Transaction:
     """Return the transaction as it can be read again."""
     stored = entry.transaction
-    if entry.account is None and stored.refusal is None:
-        stored = replace(stored, currency_code="")  # the account alone tells it
     if stored.round is not None:
         stored = replace(stored, round=replace(stored.round, settlers=None, covered_to=0))
     return stored

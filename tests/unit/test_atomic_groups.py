@@ -192,11 +192,6 @@ def test_refusal_by_a_tombstone_of_the_same_group_is_final(playing: Casino) -> N
     playing.rollback("r1", of="b1")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a refused bet without a wallet tells its currency to the rollback that finds it, "
-    "but that rollback is stored without account, and so without currency",
-)
 def test_rollback_of_a_stray_bet_is_replayed_with_its_currency(playing: Casino) -> None:
     playing.atomically(rollback("r1", of="b2"), bet("b2", "1.00", currency=USD))
 
@@ -205,12 +200,6 @@ def test_rollback_of_a_stray_bet_is_replayed_with_its_currency(playing: Casino) 
     assert playing.replays(rollback("r2", of="b2")) == first
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=KeyError,
-    reason="the refusal by a tombstone of the same group is final and to be stored, but under an "
-    "unknown player nothing can be",
-)
 def test_group_that_buries_a_strangers_bet_fails_like_any_other(playing: Casino) -> None:
     before = playing.history()
 

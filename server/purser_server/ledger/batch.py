@@ -129,7 +129,9 @@ class Batch:
     def _keep_refusal(self, request: Request, refusal: Refusal) -> None:
         """Store what refused a group, if it is final and was not stored before the group."""
         key = (request.operator, request.command.transaction_id)
-        if refusal.is_final and key not in self._known:
+        # A tombstone of the group may have refused a player that does not exist.
+        exists = (request.operator, request.command.player_id) in self._players
+        if refusal.is_final and exists and key not in self._known:
             self._store_refusal(request.operator, request.command, self._take_number(), refusal)
 
     def _set(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:

@@ -55,8 +55,8 @@ def detail_of(transaction: Transaction) -> dict[str, Any] | None:
         detail["round"] = _round_to_json(transaction.round)
     if transaction.game_id and not transaction.round_id:
         detail["game_id"] = transaction.game_id
-    if transaction.refusal is not None and transaction.currency_code:
-        # A refused movement has no posting whose account would tell the currency.
+    if transaction.currency_code and transaction.balance_before is None:
+        # There may be no wallet whose account would tell the currency.
         detail["currency_code"] = transaction.currency_code
     return detail or None
 
