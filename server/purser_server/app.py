@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import grpc
 from iso4217 import Currency as Iso4217
@@ -100,18 +101,31 @@ async def database(settings: Settings, *, share: bool = True) -> AsyncIterator[s
 async def prepare(url: str) -> str:
     """Bring the database to this release's schema; return its revision.
 
-    Waits for a database that does not answer yet, and says so in the log.
+    Waits for a database that does not answer yet, and says so in the log. Raises ConnectionError
+    when it does not come, DatabaseRefusedError when it will have none of us.
     """
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(CONNECTION_FAULTS),
-        stop=stop_after_delay(DATABASE_PATIENCE_S),
-        wait=wait_exponential(multiplier=0.1, max=2.0),
-        before_sleep=_log_waiting,
-        reraise=True,
-    ):
-        with attempt:
-            return await migrate(url)
+    try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(CONNECTION_FAULTS),
+            stop=stop_after_delay(DATABASE_PATIENCE_S),
+            wait=wait_exponential(multiplier=0.1, max=2.0),
+            before_sleep=_log_waiting,
+            reraise=True,
+        ):
+            with attempt:
+                return await migrate(url)
+    except CONNECTION_FAULTS as error:
+        raise ConnectionError(
+            f"the database {_place_of(url)} cannot be reached: {error or type(error).__name__}"
+        ) from error
     raise AssertionError("a retry ends with a result or an error")
+
+
+def _place_of(url: str) -> str:
+    """Return where a database is, without who may enter."""
+    parts = urlsplit(url)
+    host = parts.hostname or parse_qs(parts.query).get("host", ["the local socket"])[0]
+    return f"{parts.path.lstrip('/')} at {host}{f':{parts.port}' if parts.port else ''}"
 
 
 def _log_waiting(state: RetryCallState) -> None:

@@ -64,9 +64,10 @@ class NaiveCasino:
         return answers
 
     def _keep(self, failing: Event) -> None:
-        """Store a failed group's refusal, if it is final and new."""
+        """Store a failed group's refusal, if it is final and new, and there is such a player."""
         is_known = self._of_id(_id(failing)) or self._burial_of(_id(failing))
-        if failing.told.reason in FINAL_REASONS and not is_known:
+        exists = failing.command.player_id in self.statuses
+        if failing.told.reason in FINAL_REASONS and exists and not is_known:
             self.events.append(failing)
 
     def _decide_one(self, command: Command) -> tuple[Told, Event | None]:
@@ -269,6 +270,8 @@ class NaiveCasino:
         currency = original.command.currency_code
         if original.told.reason:
             outcome = RollbackOutcome.NOTHING_TO_ROLL_BACK
+            if (rollback.player_id, currency) not in self.wallets:
+                return Event(rollback, Told(outcome=outcome))
             return self._post(rollback, currency, 0, 0, outcome)
         if self._undone(original):
             return self._post(rollback, currency, 0, 0, ROLLED_BACK)

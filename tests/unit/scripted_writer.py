@@ -56,7 +56,7 @@ class ScriptedWriter:
         self._script[step].extend(faults)
 
     def hold(self) -> None:
-        """Let flushes wait once they have begun."""
+        """Let flushes wait before they begin."""
         self._gate.clear()
 
     def release(self) -> None:
@@ -81,6 +81,7 @@ class ScriptedWriter:
 
     async def begin(self) -> None:
         assert not self._has_lock, "one SQL transaction at a time"
+        await self._gate.wait()
         await self._act("begin")
         await self._lock.acquire()
         self._has_lock = True
@@ -88,7 +89,6 @@ class ScriptedWriter:
     async def load(self, requests: Sequence[Request]) -> Loaded:
         assert self._has_lock
         self.attempts.append([request.command.transaction_id for request in requests])
-        await self._gate.wait()
         await self._act("load")
         return self._store.load(requests)
 

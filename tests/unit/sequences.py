@@ -189,23 +189,7 @@ def ask_lists(draw: st.DrawFn, min_size: int = 0, max_size: int = 30) -> list[As
 def _ask(draw: st.DrawFn, teller: Teller) -> Ask:
     if not draw(one_in(5)):
         return teller.next()
-    members = [teller.next() for _ in range(draw(st.integers(2, 4)))]
-    return members[0] if _buries_a_stray(members) else AtomicGroup(tuple(members))
-
-
-def _buries_a_stray(members: Sequence[Command]) -> bool:
-    """Tell of groups that bury a bet for which there is no wallet, or no player.
-
-    See test_rollback_of_a_stray_bet_is_replayed_with_its_currency and
-    test_group_that_buries_a_strangers_bet_fails_like_any_other.
-    """
-    buried: set[str] = set()
-    for member in members:
-        if isinstance(member, Bet | Win) and member.transaction_id in buried:
-            return (member.player_id, member.currency_code) not in OPENING
-        if isinstance(member, Rollback):
-            buried.add(member.original_transaction_id)
-    return False
+    return AtomicGroup(tuple(teller.next() for _ in range(draw(st.integers(2, 4)))))
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,20 @@ async def test_flush_takes_no_more_than_its_bound(desk: Desk) -> None:
     assert [len(flush) for flush in desk.writer.committed] == [8, 8, 1]
 
 
+async def test_each_caller_of_a_flush_gets_its_own_answers(desk: Desk) -> None:
+    many, lone, few, group = await asyncio.gather(
+        desk.each(bet("b1", "1.00"), bet("b2", "1.00"), bet("b3", "1.00")),
+        desk.does(bet("b4", "1.00")),
+        desk.each(bet("b5", "1.00"), bet("b6", "1.00")),
+        desk.atomically(bet("b7", "1.00"), bet("b8", "1.00")),
+    )
+
+    assert [accepted(result).transaction_id for result in (*many, lone, *few, *group)] == [
+        f"b{number}" for number in range(1, 9)
+    ]
+    assert len(desk.writer.committed) == 1
+
+
 async def test_group_is_never_divided(desk: Desk) -> None:
     group = [bet(f"g{number}", "1.00") for number in range(12)]
 

@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from purser_server.domain.errors import Reason, RefusedError
-from purser_server.domain.transactions import RollbackOutcome
 from tests.unit.casino import Casino, accepted, refused
-from tests.unit.commands import bet, deposit, rollback
+from tests.unit.commands import bet, deposit, rollback, win
 from tests.unit.desk import Desk, open_desk, turns
 from tests.unit.money import eur
 
@@ -159,21 +158,43 @@ async def test_one_id_for_players_of_two_lanes_has_one_effect(wide: Desk) -> Non
     assert lost.metadata["field"] == "player_id"
 
 
-@pytest.mark.parametrize("first", PLAYERS[:6])
-async def test_requests_of_two_players_about_one_id_are_decided_in_their_order(
-    wide: Desk, first: str
-) -> None:
-    for other in PLAYERS[6:]:
-        id_ = f"{first} or {other}"
-        buried, late, reused = await wide.each(
-            rollback(f"bury {id_}", of=id_, player=first),
-            bet(id_, "1.00", player=other),
-            deposit(f"bury {id_}", "1.00", player=other),
-        )
+ABOUT_ONE_ID = {
+    "late bet": (
+        lambda one, other: [rollback("r1", of="t1", player=one), bet("t1", "1.00", player=other)],
+        Reason.TRANSACTION_ROLLED_BACK,
+    ),
+    "another's bet rolled back": (
+        lambda one, other: [bet("t1", "1.00", player=one), rollback("r1", of="t1", player=other)],
+        Reason.TRANSACTION_NOT_FOUND,
+    ),
+    "another's bet won": (
+        lambda one, other: [bet("t1", "1.00", player=one), win("w1", "1", of="t1", player=other)],
+        Reason.BET_NOT_FOUND,
+    ),
+    "id used again": (
+        lambda one, other: [bet("t1", "1.00", player=one), bet("t1", "1.00", player=other)],
+        Reason.TRANSACTION_ID_REUSED,
+    ),
+}
 
-        assert accepted(buried).rollback_outcome is RollbackOutcome.TOMBSTONED
-        assert refused(late).reason is Reason.TRANSACTION_ROLLED_BACK
-        assert refused(reused).reason is Reason.TRANSACTION_ID_REUSED
+
+@pytest.mark.parametrize("story", ABOUT_ONE_ID)
+async def test_requests_of_two_players_about_one_id_are_decided_in_their_order(
+    wide: Desk, story: str
+) -> None:
+    lanes = await lanes_of_players(wide)
+    one = next(player for player in PLAYERS if lanes[player] == 0)
+    other = next(player for player in PLAYERS if lanes[player] == 1)
+    requests, reason = ABOUT_ONE_ID[story]
+    wide.writers[0].hold()  # the lane of the first player is the slower one
+
+    asked = asyncio.create_task(wide.each(*requests(one, other)))
+    await turns()
+    wide.writers[0].release()
+    first, second = await asked
+
+    accepted(first)
+    assert refused(second).reason is reason
 
 
 async def test_queued_counts_what_waits_in_all_lanes(wide: Desk) -> None:

@@ -104,6 +104,17 @@ def test_settled_bet_cannot_be_rolled_back(
     assert placed.balance() == accepted(settled).balance_after
 
 
+def test_refused_rollback_is_stored_with_game_and_round_of_its_original(placed: Casino) -> None:
+    placed.close_round("c1")
+    placed.refuses(rollback("r1", of="b1"))
+
+    stored = placed.transaction("r1")
+
+    assert stored is not None
+    assert (stored.game_id, stored.round_id) == (ROULETTE, SPIN)
+    assert stored.related_transaction_id == "b1"
+
+
 def test_win_of_another_bet_or_round_does_not_settle_a_bet(placed: Casino) -> None:
     placed.bet("b2", "1.00")
     placed.bet("b3", "1.00", round_="spin-2")
@@ -202,7 +213,7 @@ def test_rollback_of_an_unknown_id_leaves_a_tombstone(placed: Casino) -> None:
     assert tombstone is not None
     assert tombstone.state is TransactionState.TOMBSTONE
     assert tombstone.type is TransactionType.UNSPECIFIED
-    assert tombstone.player_id == "anna"
+    assert (tombstone.player_id, tombstone.related_transaction_id) == ("anna", "r1")
     assert placed.balance() == eur("7.50")
 
 

@@ -1,0 +1,1 @@
+"""What holds for every order of events, asked of the real server."""
