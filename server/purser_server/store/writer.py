@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 
 from purser_server.domain.accounts import HOUSE_KINDS, AccountKind
-from purser_server.domain.commands import Bet, CloseRound, Rollback, Win
+from purser_server.domain.commands import Bet
 from purser_server.domain.decisions import Session, Wallet
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.rounds import Round, Settler
@@ -37,6 +37,7 @@ from purser_server.store.rows import (
     round_from_row,
     transaction_from_row,
 )
+from purser_server.store.wanted import references, rounds_named, rounds_of_rollbacks
 
 WRITER_SETTINGS = {
     "application_name": "purser writer",
@@ -208,7 +209,7 @@ class PostgresWriter:
 
     async def _known(self, requests: Sequence[Request]) -> dict[tuple[int, str], Transaction]:
         wanted = {(request.operator, request.command.transaction_id) for request in requests}
-        wanted.update(_references(requests))
+        wanted.update(references(requests))
         rows = await self._live.fetch(sql.KNOWN_TRANSACTIONS, *_columns(wanted, 2))
         return {
             (row["operator_no"], row["transaction_id"]): transaction_from_row(row) for row in rows
@@ -220,9 +221,9 @@ class PostgresWriter:
         players: Mapping[tuple[int, str], int],
         known: Mapping[tuple[int, str], Transaction],
     ) -> tuple[int, Any, dict[RoundKey, Round]]:
-        undone = _rounds_of_rollbacks(requests, known)
+        undone = rounds_of_rollbacks(requests, known)
         keys = [
-            key for key in dict.fromkeys([*_rounds_named(requests), *undone]) if key[:2] in players
+            key for key in dict.fromkeys([*rounds_named(requests), *undone]) if key[:2] in players
         ]
         wanted = [(key[0], players[key[:2]], key[2], key[3]) for key in keys]
         rows = await self._live.fetch(sql.ROUNDS, *_columns(wanted, 4))
@@ -350,51 +351,6 @@ def _journal(entries: Iterable[Entry]) -> list[tuple[int, int, int, int]]:
     return [
         (operator, len(mine), min(mine), max(mine)) for operator, mine in sorted(numbers.items())
     ]
-
-
-def _references(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
-    for request in requests:
-        command = request.command
-        if isinstance(command, Rollback):
-            yield request.operator, command.original_transaction_id
-        elif isinstance(command, Win) and command.bet_transaction_id:
-            yield request.operator, command.bet_transaction_id
-
-
-def _rounds_named(requests: Iterable[Request]) -> Iterable[RoundKey]:
-    for request in requests:
-        command = request.command
-        if isinstance(command, Bet | Win | CloseRound) and command.round_id:
-            yield _round_key(request.operator, command)
-
-
-def _rounds_of_rollbacks(
-    requests: Sequence[Request], known: Mapping[tuple[int, str], Transaction]
-) -> set[RoundKey]:
-    """Return the rounds of all originals that are to be rolled back, stored or in this flush."""
-    wanted = {
-        (request.operator, request.command.original_transaction_id)
-        for request in requests
-        if isinstance(request.command, Rollback)
-    }
-    if not wanted:
-        return set()
-    stored = ((key[0], known[key]) for key in wanted & known.keys())
-    arriving = (
-        (request.operator, request.command)
-        for request in requests
-        if isinstance(request.command, Bet | Win)
-        and (request.operator, request.command.transaction_id) in wanted
-    )
-    return {
-        _round_key(operator, original)
-        for operator, original in (*stored, *arriving)
-        if original.round_id
-    }
-
-
-def _round_key(operator: int, of: Transaction | Bet | Win | CloseRound) -> RoundKey:
-    return operator, of.player_id, of.game_id, of.round_id
 
 
 def _sums(round_: Round) -> tuple[Any, ...]:

@@ -1,0 +1,56 @@
+"""Which rows a flush must read, as told by what it is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from purser_server.domain.commands import Bet, CloseRound, Rollback, Win
+from purser_server.domain.transactions import Transaction
+from purser_server.ledger.ports import Request, RoundKey
+
+
+def references(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
+    """Return the ids of the transactions that requests refer to, with their operators."""
+    for request in requests:
+        command = request.command
+        if isinstance(command, Rollback):
+            yield request.operator, command.original_transaction_id
+        elif isinstance(command, Win) and command.bet_transaction_id:
+            yield request.operator, command.bet_transaction_id
+
+
+def rounds_named(requests: Iterable[Request]) -> Iterable[RoundKey]:
+    """Return the rounds that bets, wins and closings name."""
+    for request in requests:
+        command = request.command
+        if isinstance(command, Bet | Win | CloseRound) and command.round_id:
+            yield _round_key(request.operator, command)
+
+
+def rounds_of_rollbacks(
+    requests: Sequence[Request], known: Mapping[tuple[int, str], Transaction]
+) -> set[RoundKey]:
+    """Return the rounds of all originals that are to be rolled back, stored or in this flush."""
+    wanted = {
+        (request.operator, request.command.original_transaction_id)
+        for request in requests
+        if isinstance(request.command, Rollback)
+    }
+    if not wanted:
+        return set()
+    stored = ((key[0], known[key]) for key in wanted & known.keys())
+    arriving = (
+        (request.operator, request.command)
+        for request in requests
+        if isinstance(request.command, Bet | Win)
+        and (request.operator, request.command.transaction_id) in wanted
+    )
+    return {
+        _round_key(operator, original)
+        for operator, original in (*stored, *arriving)
+        if original.round_id
+    }
+
+
+def _round_key(operator: int, of: Transaction | Bet | Win | CloseRound) -> RoundKey:
+    return operator, of.player_id, of.game_id, of.round_id
