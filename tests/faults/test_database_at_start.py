@@ -85,7 +85,8 @@ async def test_an_unknown_database_ends_the_start_with_one_line(guarded_port: in
 
 
 @pytest.mark.slow
-async def test_a_database_that_never_comes_ends_the_start_with_one_line() -> None:
+async def test_a_database_that_never_comes_ends_the_start_with_a_line_that_names_it() -> None:
     port = free_port()
-    (line,) = await refusal_to_start(url_at(port))
+    waiting, line = await refusal_to_start(url_at(port))
+    assert "waiting for it" in waiting
     assert str(port) in line

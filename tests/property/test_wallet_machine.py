@@ -58,7 +58,7 @@ from tests.property.told import (
 from tests.support.client import BACKEND, new_id
 from tests.support.process import ADMIN_KEY, PurserProcess
 
-EXAMPLES = int(os.environ.get("PURSER_PROPERTY_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("PURSER_PROPERTY_EXAMPLES", "80"))
 STEPS = 30
 VERIFY_EVERY = 12
 METHODS = {

@@ -14,7 +14,7 @@ from purser_server.ledger.ports import Request
 from tests.unit.casino import Casino
 from tests.unit.scripted_writer import ScriptedWriter
 
-QUICK = LaneLimits(queued=20, per_flush=8, reconnect_s=0.05, resolve_commit_s=0.1)
+QUICK = LaneLimits(queued=20, per_flush=8, reconnect_s=0.25, resolve_commit_s=0.3)
 
 
 async def turns(count: int = 50) -> None:

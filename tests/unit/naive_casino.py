@@ -259,10 +259,7 @@ class NaiveCasino:
     def _roll_back(self, rollback: Rollback) -> Event:
         original = self._of_id(rollback.original_transaction_id)
         if original is None:
-            buried = self._burial_of(rollback.original_transaction_id)
-            if buried not in (None, rollback.player_id):
-                return Event(rollback, Told("TRANSACTION_NOT_FOUND"))
-            return Event(rollback, Told(outcome=TOMBSTONED))
+            return self._bury(rollback)
         if original.command.player_id != rollback.player_id:
             return Event(rollback, Told("TRANSACTION_NOT_FOUND"))
         if not isinstance(original.command, Bet | Win):
@@ -283,6 +280,12 @@ class NaiveCasino:
         if balance - original.change > MAX_MINOR:
             return Event(rollback, Told("AMOUNT_RANGE"))
         return self._post(rollback, currency, original.told.amount, -original.change, ROLLED_BACK)
+
+    def _bury(self, rollback: Rollback) -> Event:
+        buried = self._burial_of(rollback.original_transaction_id)
+        if buried not in (None, rollback.player_id):
+            return Event(rollback, Told("TRANSACTION_NOT_FOUND"))
+        return Event(rollback, Told(outcome=TOMBSTONED))
 
     def _is_settled(self, bet: Event) -> bool:
         assert isinstance(bet.command, Bet)

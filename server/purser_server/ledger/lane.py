@@ -29,6 +29,12 @@ from purser_server.ledger.ports import (
 
 _log = logging.getLogger(__name__)
 
+COMMIT_ATTEMPTS = 20
+"""How often a flush is tried whose COMMIT nobody answers."""
+
+UNAVAILABLE_PAUSE_S = 0.02
+"""How long a flush waits before it tries a store again that fails at once."""
+
 CONTENTION_ATTEMPTS = 10
 CONTENTION_BOUND_S = 15.0
 """How often, and how long, a flush is tried when other writers are in its way."""
@@ -91,6 +97,8 @@ class Lane:
 
     def has_room(self, size: int) -> bool:
         """Tell whether so many operations may join; an idle lane takes a call of any size."""
+        if self._stopping:
+            return False
         return self._queued == 0 or self._queued + size <= self._limits.queued
 
     def submit(self, groups: Sequence[Group]) -> asyncio.Future[list[list[Result]]]:
@@ -175,7 +183,7 @@ class Lane:
         patience_s = 0.0 if self._store_is_down else self._limits.reconnect_s
         started = clock()
         deadline = started + patience_s
-        attempts = 0
+        attempts = unheard = 0
         flush = _Flush(self._writer, groups)
         while True:
             try:
@@ -183,8 +191,12 @@ class Lane:
                 results = await flush.attempt()
                 self._store_is_down = False
                 return results
-            except CommitUnknownError:
+            except CommitUnknownError as error:
                 # Only the ids can tell, and the next attempt looks them up.
+                unheard += 1
+                if unheard == COMMIT_ATTEMPTS:
+                    _log.warning("no COMMIT is answered: %s", error)
+                    return _all_refused(groups, ledger_unavailable())
                 patience_s = self._limits.resolve_commit_s
                 deadline = clock() + patience_s
             except StoreUnavailableError as error:
@@ -192,6 +204,7 @@ class Lane:
                     self._store_is_down = True
                     _log.warning("the database is unavailable: %s", error)
                     return _all_refused(groups, ledger_unavailable())
+                await asyncio.sleep(UNAVAILABLE_PAUSE_S)
             except ContentionError as error:
                 attempts += 1
                 if attempts == CONTENTION_ATTEMPTS or clock() - started > CONTENTION_BOUND_S:
