@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -107,8 +108,9 @@ async def test_a_casino_is_set_up_from_the_command_line(own_database: str) -> No
             # Beside a running server the same commands work, and it hears of them.
             await succeed("key", "revoke", key_id, *database)
             with refused("UNAUTHENTICATED_KEY"):
-                for _ in range(100):
+                for _ in range(200):
                     await casino.balance(player, "USDT")
+                    await asyncio.sleep(0.1)
         more = await succeed(
             *("key", "create", "casino-one", "--role", "game", "--role", "backend"), *database
         )
