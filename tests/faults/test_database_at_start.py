@@ -53,7 +53,7 @@ async def refusal_to_start(url: str) -> list[str]:
 
 async def test_a_server_started_before_its_database_waits_for_it(short_tmp: Path) -> None:
     port = free_port()
-    server = PurserProcess("--database-url", f"postgresql://purser@127.0.0.1:{port}/purser")
+    server = PurserProcess("--database-url", f"postgresql://purser@127.0.0.1:{port}/postgres")
     starting = asyncio.create_task(server.start())
     await asyncio.sleep(4.0)
     assert not starting.done()

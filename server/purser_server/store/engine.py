@@ -22,6 +22,7 @@ _DIALECT = "postgresql+asyncpg://"
 _SERVER_SETTINGS = {
     "application_name": "purser",
     "synchronous_commit": "on",
+    "default_transaction_isolation": "read committed",
     "lock_timeout": "5s",
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "15s",

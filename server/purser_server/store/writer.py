@@ -43,6 +43,8 @@ WRITER_SETTINGS = {
     "application_name": "purser writer",
     # An answer means that it is on disk, whatever the database's own default says.
     "synchronous_commit": "on",
+    # What is read after the locks must be newer than the locks.
+    "default_transaction_isolation": "read committed",
     "lock_timeout": "5s",
     "statement_timeout": "15s",
     "idle_in_transaction_session_timeout": "15s",

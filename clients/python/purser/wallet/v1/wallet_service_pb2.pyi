@@ -644,7 +644,7 @@ class CloseRoundResponse(_message.Message):
     """True if an earlier request with this id had closed it."""
     @_builtins.property
     def round(self) -> _wallet_pb2.Round:
-        """The round, as it is now."""
+        """The round, as it was when this request closed it; a replay shows the same."""
 
     def __init__(
         self,

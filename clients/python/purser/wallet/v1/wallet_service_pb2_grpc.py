@@ -364,6 +364,8 @@ class WalletServiceServicer:
         Atomic: without `atomic` each operation stands for itself; a refused one
         does not disturb the others. With `atomic` all succeed, or none happens: the
         first one that fails has its own reason, and all others ATOMIC_GROUP_FAILED.
+        Form and role are judged before anything else: a malformed operation fails
+        the group first.
         The refusal of the one that failed is stored if its reason is final; the
         others leave no trace and keep their ids free. `atomic` exists in transfer
         mode only.

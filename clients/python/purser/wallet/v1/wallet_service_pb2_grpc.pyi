@@ -221,6 +221,8 @@ class WalletServiceStub:
     Atomic: without `atomic` each operation stands for itself; a refused one
     does not disturb the others. With `atomic` all succeed, or none happens: the
     first one that fails has its own reason, and all others ATOMIC_GROUP_FAILED.
+    Form and role are judged before anything else: a malformed operation fails
+    the group first.
     The refusal of the one that failed is stored if its reason is final; the
     others leave no trace and keep their ids free. `atomic` exists in transfer
     mode only.
@@ -454,6 +456,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
     Atomic: without `atomic` each operation stands for itself; a refused one
     does not disturb the others. With `atomic` all succeed, or none happens: the
     first one that fails has its own reason, and all others ATOMIC_GROUP_FAILED.
+    Form and role are judged before anything else: a malformed operation fails
+    the group first.
     The refusal of the one that failed is stored if its reason is final; the
     others leave no trace and keep their ids free. `atomic` exists in transfer
     mode only.
@@ -762,6 +766,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         Atomic: without `atomic` each operation stands for itself; a refused one
         does not disturb the others. With `atomic` all succeed, or none happens: the
         first one that fails has its own reason, and all others ATOMIC_GROUP_FAILED.
+        Form and role are judged before anything else: a malformed operation fails
+        the group first.
         The refusal of the one that failed is stored if its reason is final; the
         others leave no trace and keep their ids free. `atomic` exists in transfer
         mode only.
