@@ -58,7 +58,7 @@ def assert_nothing_left(tmpdir: Path) -> None:
     while (left := processes_of(tmpdir)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == []
-    # A program that ends while Python tries whether the folder can be written to leaves the empty
+    # A program that ends while Python tries whether the folder can be written to leaves the small
     # file of that trial; everything of Purser's own lives in folders.
     assert [path for path in tmpdir.iterdir() if path.is_dir() or path.stat().st_size > 8] == []
 
