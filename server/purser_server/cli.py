@@ -64,6 +64,37 @@ DatabaseUrl = Annotated[
 ]
 
 
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        help="HOST:PORT; port 0 takes a free one. \\[env: PURSER_LISTEN; 127.0.0.1:50051]"
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Server processes on one port. \\[env: PURSER_WORKERS; 1]")
+]
+TlsCertificate = Annotated[
+    Path | None, typer.Option(help="The server's certificate chain, PEM. Turns TLS on.")
+]
+TlsKey = Annotated[Path | None, typer.Option(help="The certificate's private key, PEM.")]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option(help="Accept only clients with a certificate of this CA, PEM (mutual TLS)."),
+]
+Insecure = Annotated[
+    bool | None,
+    typer.Option("--insecure", help="Allow plaintext on an address that others can reach."),
+]
+MetricsListen = Annotated[
+    str | None, typer.Option(help="HOST:PORT for Prometheus over HTTP; worker n takes port + n.")
+]
+LogFormat = Annotated[str | None, typer.Option(help="text or json, on standard error.")]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
+GraceSeconds = Annotated[
+    float | None, typer.Option(help="Seconds that accepted calls may take at the end.")
+]
+
+
 class KeyRole(StrEnum):
     """What an operator's key may be used for."""
 
@@ -74,40 +105,18 @@ class KeyRole(StrEnum):
 
 @app.command()
 def serve(
-    listen: Annotated[
-        str | None,
-        typer.Option(
-            help="HOST:PORT; port 0 takes a free one. \\[env: PURSER_LISTEN; 127.0.0.1:50051]"
-        ),
-    ] = None,
+    listen: Listen = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Server processes on one port. \\[env: PURSER_WORKERS; 1]")
-    ] = None,
-    tls_certificate: Annotated[
-        Path | None, typer.Option(help="The server's certificate chain, PEM. Turns TLS on.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(help="The certificate's private key, PEM.")
-    ] = None,
-    tls_client_ca: Annotated[
-        Path | None,
-        typer.Option(help="Accept only clients with a certificate of this CA, PEM (mutual TLS)."),
-    ] = None,
-    insecure: Annotated[
-        bool | None,
-        typer.Option("--insecure", help="Allow plaintext on an address that others can reach."),
-    ] = None,
-    metrics_listen: Annotated[
-        str | None,
-        typer.Option(help="HOST:PORT for Prometheus over HTTP; worker n takes port + n."),
-    ] = None,
-    log_format: Annotated[str | None, typer.Option(help="text or json, on standard error.")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    grace_s: Annotated[
-        float | None, typer.Option(help="Seconds that accepted calls may take at the end.")
-    ] = None,
+    workers: Workers = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    insecure: Insecure = None,
+    metrics_listen: MetricsListen = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+    grace_s: GraceSeconds = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 

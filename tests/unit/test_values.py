@@ -18,7 +18,6 @@ from purser_server.domain.money import (
     Currencies,
     fits,
     is_currency_code,
-    to_decimal_string,
 )
 from purser_server.domain.operators import Caller, Role, refuse_role
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
@@ -47,32 +46,6 @@ def test_control_characters_are_those_of_unicode(text: str) -> None:
 
 
 # -- money --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("minor_units", "exponent", "text"),
-    [
-        (15075, 2, "150.75"),
-        (5, 2, "0.05"),
-        (-5, 2, "-0.05"),
-        (0, 2, "0.00"),
-        (150, 0, "150"),
-        (1234, 3, "1.234"),
-        (MAX_MINOR, 2, "92233720368547758.07"),
-        (MAX_MINOR, 18, "9.223372036854775807"),
-        (1, 18, "0.000000000000000001"),
-    ],
-)
-def test_minor_units_are_written_as_people_do(minor_units: int, exponent: int, text: str) -> None:
-    assert to_decimal_string(minor_units, exponent) == text
-
-
-@given(st.integers(-MAX_MINOR, MAX_MINOR), st.integers(0, 18))
-def test_written_money_loses_nothing(minor_units: int, exponent: int) -> None:
-    text = to_decimal_string(minor_units, exponent)
-
-    assert int(text.replace(".", "")) == minor_units
-    assert len(text.partition(".")[2]) == exponent
 
 
 @pytest.mark.parametrize("amount", [0, 1, -1, MAX_MINOR, -MAX_MINOR])

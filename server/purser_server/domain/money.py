@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.ids import quoted
@@ -72,8 +71,3 @@ def currency_unknown(code: str) -> Refusal:
         f"currency {quoted(code)} is not in ISO 4217 and not declared by the operator",
         {"currency_code": code},
     )
-
-
-def to_decimal_string(minor_units: int, exponent: int) -> str:
-    """Write minor units as people do: 15075 with exponent 2 is "150.75"."""
-    return f"{Decimal(minor_units).scaleb(-exponent):.{exponent}f}"

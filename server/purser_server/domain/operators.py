@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
+from purser_server.domain.callbacks import CallbackSettings
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.ids import quoted
 from purser_server.domain.money import Currencies
@@ -38,7 +39,13 @@ class Operator:
     create_time: datetime
     currencies: Mapping[str, int] = field(default_factory=dict)
     player_messages: Mapping[str, str] = field(default_factory=dict)
-    wallet_mode: WalletMode = WalletMode.TRANSFER
+    callback: CallbackSettings | None = None
+
+    @property
+    def wallet_mode(self) -> WalletMode:
+        """Who keeps the players' money: it follows from the callback's target."""
+        seamless = self.callback is not None and self.callback.target
+        return WalletMode.SEAMLESS if seamless else WalletMode.TRANSFER
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from purser.admin.v1 import operator_pb2
 from purser.wallet.v1 import wallet_service_pb2 as wallet
+from purser_server.domain.callbacks import (
+    DEFAULT_CALLS_IN_FLIGHT,
+    DEFAULT_DEADLINE_MS,
+    CallbackSettings,
+    CallbackTls,
+)
 from purser_server.domain.commands import (
     Bet,
     CloseRound,
@@ -91,3 +98,17 @@ _COMMANDS: Mapping[type, Callable[[Any], Command]] = {
     wallet.RollbackRequest: _rollback,
     wallet.CloseRoundRequest: _close_round,
 }
+
+
+def callback(settings: operator_pb2.CallbackSettings) -> CallbackSettings:
+    """Return callback settings, with the defaults where nothing is said."""
+    tls = settings.tls
+    return CallbackSettings(
+        target=settings.target,
+        deadline_ms=settings.deadline_ms or DEFAULT_DEADLINE_MS,
+        max_calls_in_flight=settings.max_calls_in_flight or DEFAULT_CALLS_IN_FLIGHT,
+        tls=CallbackTls(tls.ca_pem, tls.client_certificate_pem, tls.client_key_pem)
+        if settings.HasField("tls")
+        else None,
+        signing_secret=settings.signing_secret,
+    )

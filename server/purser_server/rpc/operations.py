@@ -13,8 +13,9 @@ from purser_server.domain.operators import refuse_role
 from purser_server.rpc import to_proto
 from purser_server.rpc.access import OPERATION_NEEDS
 from purser_server.rpc.calls import caller, edge_refusal, still_allowed
+from purser_server.rpc.checks import MAX_OPERATIONS
 from purser_server.rpc.from_proto import command_of
-from purser_server.rpc.limits import MAX_OPERATIONS, require_valid, validate
+from purser_server.rpc.limits import require_valid, validate
 from purser_server.rpc.status import error_of
 from purser_server.usecases.movements import Movements
 

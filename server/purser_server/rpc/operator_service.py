@@ -11,8 +11,9 @@ from purser.admin.v1 import operator_service_pb2 as pb
 from purser.admin.v1.operator_service_pb2_grpc import OperatorServiceServicer
 from purser_server.domain.errors import RefusedError, invalid_field
 from purser_server.domain.operators import Role
-from purser_server.rpc import to_proto
-from purser_server.usecases.operators import Operators, not_served_yet
+from purser_server.rpc import from_proto, to_proto
+from purser_server.usecases.operators import Operators
+from purser_server.usecases.ports import OperatorChange
 
 Context = ServicerContext[Any, Any]
 
@@ -52,15 +53,15 @@ class OperatorServicer(OperatorServiceServicer):
         self, request: pb.UpdateOperatorRequest, context: Context
     ) -> pb.UpdateOperatorResponse:
         """Change an operator's settings."""
-        if request.callback.target:
-            await self._operators.get(request.operator_id)
-            raise RefusedError(not_served_yet("seamless mode"))
-        operator = await self._operators.update(
-            request.operator_id,
-            request.display_name,
-            _exponents(request.add_currencies),
-            dict(request.player_messages) or None,
+        change = OperatorChange(
+            display_name=request.display_name,
+            add_currencies=_exponents(request.add_currencies),
+            player_messages=dict(request.player_messages) or None,
+            callback=from_proto.callback(request.callback)
+            if request.HasField("callback")
+            else None,
         )
+        operator = await self._operators.update(request.operator_id, change)
         return pb.UpdateOperatorResponse(operator=to_proto.operator(operator))
 
     async def CreateApiKey(

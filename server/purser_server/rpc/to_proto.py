@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from purser.admin.v1 import ledger_service_pb2, operator_pb2
 from purser.type.v1.money_pb2 import Money
 from purser.wallet.v1 import wallet_pb2
+from purser_server.domain.callbacks import CallbackSettings
 from purser_server.domain.operators import ApiKey, Operator
 from purser_server.domain.players import Player, WalletBalance
 from purser_server.domain.rounds import Round
@@ -96,8 +97,24 @@ def operator(of: Operator) -> operator_pb2.Operator:
             for code, exponent in sorted(of.currencies.items())
         ],
         wallet_mode=of.wallet_mode,  # type: ignore[arg-type]
+        callback=_callback(of.callback) if of.callback is not None else None,
         player_messages=of.player_messages,
         create_time=timestamp(of.create_time),
+    )
+
+
+def _callback(of: CallbackSettings) -> operator_pb2.CallbackSettings:
+    """Return callback settings without their secrets."""
+    tls = of.tls
+    return operator_pb2.CallbackSettings(
+        target=of.target,
+        deadline_ms=of.deadline_ms,
+        max_calls_in_flight=of.max_calls_in_flight,
+        tls=operator_pb2.CallbackTls(
+            ca_pem=tls.ca_pem, client_certificate_pem=tls.client_certificate_pem
+        )
+        if tls is not None
+        else None,
     )
 
 

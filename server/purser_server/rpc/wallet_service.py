@@ -17,8 +17,8 @@ from purser_server.domain.transactions import (
 )
 from purser_server.rpc import to_proto
 from purser_server.rpc.calls import caller, still_allowed
+from purser_server.rpc.checks import time_of
 from purser_server.rpc.from_proto import command_of
-from purser_server.rpc.limits import time_of
 from purser_server.rpc.operations import ExecuteStream, Operations
 from purser_server.usecases.feed import Feed
 from purser_server.usecases.history import History

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import BigInteger, Select, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from purser_server.domain.callbacks import CallbackSettings, CallbackTls
 from purser_server.domain.errors import RefusedError, invalid_field
 from purser_server.domain.operators import Operator
 from purser_server.store.engine import again_when_cut, reading, writing
 from purser_server.store.tables import operator_currencies, operators
+from purser_server.usecases.ports import OperatorChange
 
 
 class PostgresOperators:
@@ -58,22 +61,18 @@ class PostgresOperators:
             return await _one(connection, operator_id)
 
     @again_when_cut
-    async def update(
-        self,
-        operator_id: str,
-        display_name: str,
-        add_currencies: Mapping[str, int],
-        player_messages: Mapping[str, str] | None,
-    ) -> Operator | None:
+    async def update(self, operator_id: str, change: OperatorChange) -> Operator | None:
         """Change what is given; None when there is no such operator.
 
         Raises RefusedError: INVALID_FIELD when a declared currency would get another exponent.
         """
         changed: dict[str, Any] = {"operator_id": operator_id}
-        if display_name:
-            changed["display_name"] = display_name
-        if player_messages is not None:
-            changed["player_messages"] = dict(player_messages)
+        if change.display_name:
+            changed["display_name"] = change.display_name
+        if change.player_messages is not None:
+            changed["player_messages"] = dict(change.player_messages)
+        if change.callback is not None:
+            changed["callback"] = asdict(change.callback)
         statement = (
             update(operators)
             .where(operators.c.operator_id == operator_id)
@@ -84,10 +83,10 @@ class PostgresOperators:
             number = await connection.scalar(statement)
             if number is None:
                 return None
-            await _declare(connection, number, add_currencies)
+            await _declare(connection, number, change.add_currencies)
             changed_to = await _one(connection, operator_id)
             assert changed_to is not None
-            _require_same_exponents(changed_to, add_currencies)
+            _require_same_exponents(changed_to, change.add_currencies)
             return changed_to
 
     @again_when_cut
@@ -129,7 +128,15 @@ def operator_from_row(row: Any) -> Operator:
         create_time=row.create_time,
         currencies=row.currencies,
         player_messages=row.player_messages,
+        callback=_callback_from_json(row.callback),
     )
+
+
+def _callback_from_json(stored: dict[str, Any] | None) -> CallbackSettings | None:
+    if stored is None:
+        return None
+    tls = CallbackTls(**stored["tls"]) if stored["tls"] is not None else None
+    return CallbackSettings(**{**stored, "tls": tls})
 
 
 async def _one(connection: AsyncConnection, operator_id: str) -> Operator | None:

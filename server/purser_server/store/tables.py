@@ -44,6 +44,8 @@ operators = Table(
     Column("operator_id", Text, nullable=False, unique=True),
     Column("display_name", Text, nullable=False),
     Column("player_messages", JSONB, nullable=False, server_default=text("'{}'")),
+    # The settings of `domain.callbacks`, secrets included; NULL when none were ever given.
+    Column("callback", JSONB(none_as_null=True)),
     # The request that created it, which a repeated request is compared with.
     Column("created_as", JSONB, nullable=False),
     _time("create_time"),

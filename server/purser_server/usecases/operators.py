@@ -18,7 +18,7 @@ from purser_server.domain.operators import (
     operator_not_found,
 )
 from purser_server.usecases.pages import page_limit, page_position, page_token
-from purser_server.usecases.ports import KeyStore, OperatorStore
+from purser_server.usecases.ports import KeyStore, OperatorChange, OperatorStore
 
 _log = logging.getLogger(__name__)
 
@@ -67,17 +67,15 @@ class Operators:
         page = found[:limit]
         return page, page_token("operators", page[-1].number) if len(found) > limit else ""
 
-    async def update(
-        self,
-        operator_id: str,
-        display_name: str,
-        add_currencies: Mapping[str, int],
-        player_messages: Mapping[str, str] | None,
-    ) -> Operator:
-        """Change what is given. Raises RefusedError: OPERATOR_NOT_FOUND, INVALID_FIELD."""
-        found = await self._operators.update(
-            operator_id, display_name, add_currencies, player_messages
-        )
+    async def update(self, operator_id: str, change: OperatorChange) -> Operator:
+        """Change what is given.
+
+        Raises RefusedError: OPERATOR_NOT_FOUND, INVALID_FIELD, NOT_SERVED_YET (seamless mode).
+        """
+        if change.callback is not None and change.callback.target:
+            await self.get(operator_id)
+            raise RefusedError(_not_served_yet("seamless mode"))
+        found = await self._operators.update(operator_id, change)
         if found is None:
             raise RefusedError(operator_not_found(operator_id))
         self._forget()
@@ -134,7 +132,7 @@ class Operators:
         return revoked
 
 
-def not_served_yet(feature: str) -> Refusal:
+def _not_served_yet(feature: str) -> Refusal:
     """Refuse what the contract describes and this release does not serve."""
     return Refusal(
         Reason.NOT_SERVED_YET, f"{feature} is not served by this release", {"feature": feature}

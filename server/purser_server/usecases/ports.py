@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from purser_server.domain.callbacks import CallbackSettings
 from purser_server.domain.decisions import Session
 from purser_server.domain.operators import ApiKey, Operator, Role
 from purser_server.domain.players import Player, PlayerStatus, WalletBalance
@@ -107,6 +108,16 @@ class SessionStore(Protocol):
         """Close a session, perhaps again; False when there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorChange:
+    """What an update of an operator asks for; None and empty mean: leave it."""
+
+    display_name: str = ""
+    add_currencies: Mapping[str, int] = field(default_factory=dict)
+    player_messages: Mapping[str, str] | None = None
+    callback: CallbackSettings | None = None
+
+
 class OperatorStore(Protocol):
     """Operators."""
 
@@ -118,13 +129,7 @@ class OperatorStore(Protocol):
     async def get(self, operator_id: str) -> Operator | None:
         """Return an operator as it is now."""
 
-    async def update(
-        self,
-        operator_id: str,
-        display_name: str,
-        add_currencies: Mapping[str, int],
-        player_messages: Mapping[str, str] | None,
-    ) -> Operator | None:
+    async def update(self, operator_id: str, change: OperatorChange) -> Operator | None:
         """Change what is given; None when there is no such operator."""
 
     async def list(self, after: int, limit: int) -> Sequence[Operator]:

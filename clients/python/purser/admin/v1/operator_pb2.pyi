@@ -137,8 +137,8 @@ class Operator(_message.Message):
 
     @_builtins.property
     def callback(self) -> Global___CallbackSettings:
-        """How the casino is called in seamless mode. Absent in transfer mode. Secrets
-        in it are empty here: they are never returned.
+        """How the casino is called in seamless mode. Absent when it was never given.
+        Secrets in it are empty here: they are never returned.
         """
 
     @_builtins.property
@@ -214,7 +214,7 @@ class CallbackSettings(_message.Message):
     SIGNING_SECRET_FIELD_NUMBER: _builtins.int
     target: _builtins.str
     """Where the casino's CasinoCallbackService listens, as "host:port". At most
-    255 characters. Empty means transfer mode; all else is ignored then.
+    255 characters. Empty means transfer mode; all else is kept then, unused.
     """
     deadline_ms: _builtins.int
     """How long one attempt may take, in milliseconds, 100 to 30,000. 0 means

@@ -1,0 +1,28 @@
+"""Callbacks: how an operator's casino is called in seamless mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+DEFAULT_DEADLINE_MS = 2_000
+DEFAULT_CALLS_IN_FLIGHT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackTls:
+    """TLS towards a casino, as PEM texts; an empty `ca_pem` trusts the system's certificates."""
+
+    ca_pem: str = ""
+    client_certificate_pem: str = ""
+    client_key_pem: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackSettings:
+    """Where and how a casino is called; an empty `target` (host:port) is transfer mode."""
+
+    target: str = ""
+    deadline_ms: int = DEFAULT_DEADLINE_MS
+    max_calls_in_flight: int = DEFAULT_CALLS_IN_FLIGHT
+    tls: CallbackTls | None = None
+    signing_secret: str = field(default="", repr=False)
