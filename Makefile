@@ -27,7 +27,7 @@ export NO_PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-fast faults lint lint-python lint-protos format gen pins clean
+.PHONY: help demo serve bench test test-fast faults lint lint-python lint-protos format gen pins clean
 
 help: ## Show this table
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ demo: $(INSTALLED) ## Play a casino's story against a server of its own
 
 serve: $(INSTALLED) ## Run the server on 127.0.0.1:50051 with a PostgreSQL of its own
 	$(BIN)/purser serve
+
+bench: $(INSTALLED) ## Measure this machine, with pgbench beside (BENCH="--size 10000000 --players 1000000")
+	$(BIN)/purser bench --json bench.json $(BENCH)
 
 test: $(INSTALLED) ## Run the whole test suite
 	$(BIN)/pytest

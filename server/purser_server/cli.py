@@ -310,6 +310,31 @@ def demo() -> None:
     raise typer.Exit(play())
 
 
+@app.command()
+def bench(
+    players: Annotated[int, typer.Option(min=1, help="Players to spread the load over.")] = 100_000,
+    size: Annotated[
+        int, typer.Option(min=0, help="Transactions to write before the first measurement.")
+    ] = 0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds per figure.")] = 5.0,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+    only: Annotated[str, typer.Option(help="Run only workloads whose name contains this.")] = "",
+    json: Annotated[Path | None, typer.Option(help="Write the figures to this file, too.")] = None,
+) -> None:
+    """Measure a server of its own, and PostgreSQL's pgbench in the same run.
+
+    A figure counts only when the ledger verifies and holds every acknowledged transaction once.
+    """
+    from purser_server.bench.run import Plan, run
+
+    plan = Plan(players=players, filled=size, seconds=seconds, workers=workers, only=only)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        report = runner.run(run(plan, _err))
+    report.print(_out)
+    if json is not None:
+        report.write_json(json)
+
+
 def main() -> None:
     """Run the command line."""
     app()

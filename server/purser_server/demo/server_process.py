@@ -1,6 +1,6 @@
-"""The server of the demo: Purser as its users start it, in a temporary folder.
+"""A server for the demo and the benchmark: Purser as its users start it, in a temporary folder.
 
-Whatever happens to the demo, server and folder are gone when it ends.
+Whatever happens to them, server and folder are gone when they end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -32,16 +32,19 @@ class ServerError(Exception):
 
 
 @contextmanager
-def running_server() -> Iterator[ServerProcess]:
-    """Give a server that listens. Raises ServerError when it cannot start."""
+def running_server(folder_prefix: str, *options: str) -> Iterator[ServerProcess]:
+    """Give a server that listens, with a new data folder. Raises ServerError when it cannot start.
+
+    `options` are those of `purser serve`.
+    """
     made = ExitStack()
     with tempfile.TemporaryFile() as output:
         try:
             # Nothing may be made without being noted, or an interruption would leave it behind.
             with _interruptions_deferred():
-                folder = Path(tempfile.mkdtemp(prefix="purser-demo-"))
+                folder = Path(tempfile.mkdtemp(prefix=folder_prefix))
                 made.callback(_remove, folder)
-                server = ServerProcess(folder, output)
+                server = ServerProcess(folder, output, options)
                 made.callback(server.end)
             server.wait_listening()
             yield server
@@ -53,7 +56,7 @@ def running_server() -> Iterator[ServerProcess]:
 class ServerProcess:
     """`purser serve` on a free port of this machine, with a PostgreSQL of its own."""
 
-    def __init__(self, data_dir: Path, output: IO[bytes]) -> None:
+    def __init__(self, data_dir: Path, output: IO[bytes], options: Sequence[str]) -> None:
         self.admin_key = secrets.token_urlsafe(32)
         self.address = ""
         self._output = output
@@ -62,6 +65,7 @@ class ServerProcess:
             [
                 *(sys.executable, "-m", "purser_server", "serve"),
                 *("--listen", "127.0.0.1:0", "--data-dir", str(data_dir)),
+                *options,
             ],
             env={**others, "PURSER_ADMIN_KEY": self.admin_key},
             stdin=subprocess.DEVNULL,
@@ -84,6 +88,11 @@ class ServerProcess:
                 )
             time.sleep(_POLL_S)
         self.address = found[1]
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server."""
+        return self._process.pid
 
     def stop(self) -> int:
         """Send SIGTERM and return the exit code. Raises ServerError when it does not end."""

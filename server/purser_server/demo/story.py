@@ -46,7 +46,7 @@ def play() -> int:
 def _play(narrator: Narrator) -> None:
     narrator.chapter("The server", "A Purser with a PostgreSQL of its own, in a temporary folder.")
     narrator.remark("starting the server…")
-    with running_server() as server:
+    with running_server("purser-demo-") as server:
         narrator.step("purser serve", "", f"listens on {server.address}")
         try:
             _play_as_client(narrator, server)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from purser_server.domain.values import value
 
 DEFAULT_DEADLINE_MS = 2_000
 DEFAULT_CALLS_IN_FLIGHT = 256
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallbackTls:
     """TLS towards a casino, as PEM texts; an empty `ca_pem` trusts the system's certificates."""
 
@@ -17,7 +19,7 @@ class CallbackTls:
     client_key_pem: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallbackSettings:
     """Where and how a casino is called; an empty `target` (host:port) is transfer mode."""
 

@@ -7,12 +7,13 @@ Their form (ids, signs, known currencies) was judged before they were made.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from purser_server.domain.transactions import TransactionType, WinType
+from purser_server.domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deposit:
     """Money comes into the wallet from the operator."""
 
@@ -23,7 +24,7 @@ class Deposit:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Withdraw:
     """Money leaves the wallet towards the operator; `amount` None takes all there is."""
 
@@ -34,7 +35,7 @@ class Withdraw:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Bet:
     """A stake in a round; the round opens by itself with its first bet."""
 
@@ -47,7 +48,7 @@ class Bet:
     session_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Win:
     """A payout, of one bet (`bet_transaction_id`), of a round, or of neither (promotions)."""
 
@@ -62,7 +63,7 @@ class Win:
     close_round: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rollback:
     """Undo a bet or a win, as if it had not been, whether or not it has arrived."""
 
@@ -71,7 +72,7 @@ class Rollback:
     original_transaction_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CloseRound:
     """End a round; what is open in it is lost."""
 

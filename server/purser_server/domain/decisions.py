@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import RollbackOutcome, Transaction
+from purser_server.domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wallet:
     """A player's account in one currency, as locked for this decision. Minor units."""
 
@@ -22,7 +21,7 @@ class Wallet:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Session:
     """A game session that a bet may name."""
 
@@ -33,7 +32,7 @@ class Session:
     is_open: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """A command that succeeded, now or (`replayed`) earlier."""
 
@@ -54,7 +53,7 @@ def group_failed(index: int) -> Refusal:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """What an accepted command does.
 

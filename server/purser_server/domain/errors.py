@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
+
+from purser_server.domain.values import value
 
 
 class Reason(StrEnum):
@@ -61,7 +63,7 @@ REPLAYED = "replayed"
 """Metadata key that a stored refusal carries when it is told again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refusal:
     """Why a request was not carried out: a reason, a sentence for people, figures for programs."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.ids import quoted
+from purser_server.domain.values import value
 
 MAX_MINOR = 2**63 - 1
 """The largest amount, and the largest balance, that a ledger account can hold."""
@@ -37,7 +38,7 @@ def is_currency_code(code: str) -> bool:
     return _CODE.fullmatch(code) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Currencies:
     """The currencies an operator may use: the standard ones and those it declared itself."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import IntEnum
 
@@ -11,6 +11,7 @@ from purser_server.domain.callbacks import CallbackSettings
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.ids import quoted
 from purser_server.domain.money import Currencies
+from purser_server.domain.values import value
 
 
 class Role(IntEnum):
@@ -29,7 +30,7 @@ class WalletMode(IntEnum):
     SEAMLESS = 2
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Operator:
     """A casino, with the currencies it declared in addition to ISO 4217 (code -> exponent)."""
 
@@ -48,7 +49,7 @@ class Operator:
         return WalletMode.SEAMLESS if seamless else WalletMode.TRANSFER
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ApiKey:
     """An API key, without its secret; `operator_id` is empty for the installation's own."""
 
@@ -59,7 +60,7 @@ class ApiKey:
     revoke_time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Caller:
     """Who makes a call, as told by the key. `operator` is the operator's number, 0 for admin."""
 

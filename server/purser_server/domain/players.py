@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import IntEnum
 
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.ids import quoted
+from purser_server.domain.values import value
 
 
 class PlayerStatus(IntEnum):
@@ -20,7 +21,7 @@ class PlayerStatus(IntEnum):
     CLOSED = 4
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Player:
     """A person who plays at an operator, with the currencies of the wallets."""
 
@@ -31,7 +32,7 @@ class Player:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WalletBalance:
     """What a wallet holds, in minor units, and the sequence number of its last posting."""
 

@@ -7,8 +7,10 @@ win names it or covers it, or while its round is closed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
+
+from purser_server.domain.values import value
 
 
 class RoundState(IntEnum):
@@ -18,7 +20,7 @@ class RoundState(IntEnum):
     CLOSED = 2
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settler:
     """A standing win that settles: the bet it names, or (empty) every bet before it."""
 
@@ -27,7 +29,7 @@ class Settler:
     bet_transaction_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Round:
     """The sums of what stands in a round, in counts and minor units.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import IntEnum
 
 from purser_server.domain.errors import Refusal
 from purser_server.domain.rounds import Round
+from purser_server.domain.values import value
 
 
 class TransactionType(IntEnum):
@@ -57,7 +58,7 @@ class RollbackOutcome(IntEnum):
     PENDING = 4
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Transaction:
     """One entry of the history: the request, the decision, and its one transfer, if it has one.
 

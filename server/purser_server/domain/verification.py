@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import IntEnum
+
+from purser_server.domain.values import value
 
 MAX_FINDINGS = 1_000
 """A verification lists so many findings at the most, and says when there are more."""
@@ -24,7 +26,7 @@ class FindingKind(IntEnum):
     PLAYER_MISMATCH = 9
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finding:
     """One inconsistency: where it is, what was expected, what was found."""
 
@@ -39,7 +41,7 @@ class Finding:
     round_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verification:
     """The result of a verification; consistent when nothing was found."""
 

@@ -7,7 +7,7 @@ technical reasons; a refused command leaves its neighbours alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from purser_server.domain.accounts import CONTRA_KIND
@@ -33,6 +33,7 @@ from purser_server.domain.transactions import (
     TransactionType,
     WinType,
 )
+from purser_server.domain.values import value
 from purser_server.domain.wallet import (
     decide_bet,
     decide_close_round,
@@ -46,7 +47,7 @@ from purser_server.ledger.ports import Changes, Entry, Loaded, Request, Reversal
 _ABSENT: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Group:
     """What succeeds or fails together: one request, or all those of an atomic group."""
 

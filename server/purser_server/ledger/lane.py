@@ -12,11 +12,11 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from purser_server.domain.decisions import Result, group_failed
 from purser_server.domain.errors import Reason, Refusal, ledger_unavailable
 from purser_server.domain.money import amount_range
+from purser_server.domain.values import value
 from purser_server.ledger.batch import Batch, Group
 from purser_server.ledger.ports import (
     CommitUnknownError,
@@ -40,7 +40,7 @@ CONTENTION_BOUND_S = 15.0
 """How often, and how long, a flush is tried when other writers are in its way."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LaneLimits:
     """Bounds of a lane: operations queued, operations per flush, seconds to wait for the store."""
 
@@ -50,7 +50,7 @@ class LaneLimits:
     resolve_commit_s: float = 15.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Job:
     """Groups that one caller waits for; the future gives their results, group by group."""
 

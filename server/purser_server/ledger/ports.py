@@ -16,6 +16,7 @@ from purser_server.domain.commands import Command
 from purser_server.domain.decisions import Session, Wallet
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction
+from purser_server.domain.values import value
 
 RoundKey = tuple[int, str, str, str]
 """operator number, player id, game id, round id"""
@@ -44,7 +45,7 @@ class PoisonedError(Exception):
         self.out_of_range = out_of_range
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """One command of one operator, given by the operator's number in the store."""
 
@@ -52,7 +53,7 @@ class Request:
     command: Command
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Loaded:
     """What is known before a flush is decided; the wallets are locked until its end.
 
@@ -71,7 +72,7 @@ class Loaded:
     sessions: Mapping[tuple[int, str], Session]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """A transaction to be written, with the numbers of the rows that it belongs to."""
 
@@ -83,7 +84,7 @@ class Entry:
     round: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reversal:
     """`original` was rolled back by `rollback`, both as transaction numbers."""
 

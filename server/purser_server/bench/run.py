@@ -1,0 +1,131 @@
+"""A run of the benchmark, from an empty folder to the table."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from statistics import mean
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from purser_server.bench.casino import Casino, LedgerError
+from purser_server.bench.casino import Progress as Done
+from purser_server.bench.pgbench import Pgbench
+from purser_server.bench.processes import Processes
+from purser_server.bench.report import Figures, Report
+from purser_server.bench.window import Window
+from purser_server.bench.workloads import WORKLOADS, Workload
+from purser_server.demo.server_process import running_server
+from purser_server.ops.postgres_programs import MAJOR_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure. `filled` transactions are written before the first measurement."""
+
+    players: int = 100_000
+    filled: int = 0
+    seconds: float = 5.0
+    warm_up_s: float = 1.0
+    workers: int = 1
+    only: str = ""
+
+    @property
+    def workloads(self) -> list[Workload]:
+        """The workloads whose name contains `only`."""
+        return [workload for workload in WORKLOADS if self.only in workload.name]
+
+
+async def run(plan: Plan, console: Console) -> Report:
+    """Measure everything.
+
+    Raises LedgerError when a figure does not count, PgbenchError, ServerError.
+    """
+    async with Pgbench() as pgbench:
+        with _bar(console, "PostgreSQL's pgbench", 1) as done:
+            tps = [await pgbench.tps(plan.seconds)]
+            done(1)
+        options = ("--workers", str(plan.workers), "--log-level", "warning")
+        with running_server("purser-bench-", *options) as server:
+            async with Casino(server.address, server.admin_key) as casino:
+                with _bar(console, "players", plan.players) as done:
+                    await casino.add_players(plan.players, done)
+                with _bar(console, "transactions", plan.filled) as done:
+                    await casino.fill(plan.filled, done)
+                processes = Processes(server.pid)
+                measured = []
+                for workload in plan.workloads:
+                    with _bar(console, workload.name, 1) as done:
+                        measured.append(await _measure(workload, plan, casino, processes))
+                        done(1)
+        with _bar(console, "PostgreSQL's pgbench", 1) as done:
+            tps.append(await pgbench.tps(plan.seconds))
+            done(1)
+    ratio = mean(tps)
+    figures = [replace(line, ratio_to_pgbench=line.operations_per_s / ratio) for line in measured]
+    return Report(_conditions(plan), tps, figures)
+
+
+async def _measure(workload: Workload, plan: Plan, casino: Casino, processes: Processes) -> Figures:
+    """Put the load on, measure in the midst of it, and verify the ledger when it is over."""
+    window = Window(plan.warm_up_s, plan.seconds)
+    pick = workload.players(casino.players)
+    load = asyncio.create_task(workload.load(casino, window, pick, workload.in_flight))
+    await _unless_failed(load, window.warm_up())
+    before = processes.cpu()
+    await _unless_failed(load, window.count())
+    used = processes.cpu().since(before)
+    memory = processes.server_memory_mib()
+    await load
+    await casino.verify(window.acknowledged)
+    return Figures(
+        workload.name,
+        window.operations / window.elapsed_s,
+        window.percentile_s(0.5) * 1e3,
+        window.percentile_s(0.99) * 1e3,
+        used.server / window.operations * 1e6,
+        used.postgres / window.operations * 1e6,
+        used.client / window.operations * 1e6,
+        memory,
+    )
+
+
+async def _unless_failed(load: asyncio.Task[None], phase: Coroutine[Any, Any, None]) -> None:
+    """Wait for a phase; a load that fails meanwhile fails the run."""
+    waiting = asyncio.create_task(phase)
+    await asyncio.wait((load, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if load.done():
+        waiting.cancel()
+        load.result()
+        raise LedgerError("the load ended before its time")
+    await waiting
+
+
+@contextmanager
+def _bar(console: Console, name: str, total: int) -> Iterator[Done]:
+    """Show progress; of nothing to do, nothing."""
+    with Progress(console=console, transient=True, disable=not total) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda more: progress.advance(task, more)
+
+
+def _conditions(plan: Plan) -> dict[str, str | int]:
+    return {
+        "processors": os.cpu_count() or 0,
+        "python": platform.python_version(),
+        "grpcio": version("grpcio"),
+        "event loop": "uvloop" if find_spec("uvloop") else "asyncio",
+        "postgresql": f"{MAJOR_VERSION}, embedded, fsync and synchronous_commit on",
+        "players": plan.players,
+        "transactions before": plan.filled,
+        "server processes": plan.workers,
+        "seconds per figure": str(plan.seconds),
+    }
