@@ -1,4 +1,4 @@
-"""The ledger's door: requests are spread over lanes by player, and answers come back in order."""
+"""The ledger's door: lanes share the work, a player's requests keep their order, answers too."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from purser_server.domain.decisions import Result
 from purser_server.domain.errors import Reason, RefusedError
 from tests.unit.casino import Casino, accepted, refused
-from tests.unit.commands import bet, deposit, rollback, win
+from tests.unit.commands import bet, rollback, win
 from tests.unit.desk import Desk, open_desk, turns
 from tests.unit.money import eur
 
@@ -25,39 +26,88 @@ async def wide(casino: Casino) -> AsyncIterator[Desk]:
         yield desk
 
 
-def lane_of(desk: Desk, transaction_id: str) -> int:
-    (lane,) = (
-        number
-        for number, writer in enumerate(desk.writers)
-        if any(transaction_id in flush for flush in writer.attempts)
-    )
-    return lane
+def committed_by(desk: Desk, lane: int) -> list[str]:
+    return [transaction_id for flush in desk.writers[lane].committed for transaction_id in flush]
 
 
-async def lanes_of_players(desk: Desk) -> dict[str, int]:
-    await desk.each(*(deposit(f"at {player}", "1.00", player=player) for player in PLAYERS))
-    return {player: lane_of(desk, f"at {player}") for player in PLAYERS}
+async def hold_first_lane(desk: Desk, player: str) -> asyncio.Task[Result]:
+    """Let the first lane hang in a flush of this player."""
+    desk.writers[0].hold()
+    asked = desk.ask(bet("held", "0.10", player=player))
+    await turns()
+    assert not asked.done()
+    return asked
 
 
-async def test_players_are_spread_over_all_lanes(wide: Desk) -> None:
-    assert set((await lanes_of_players(wide)).values()) == {0, 1, 2}
+async def test_little_work_waits_for_the_flush_under_way_and_makes_one_flush(wide: Desk) -> None:
+    held = await hold_first_lane(wide, PLAYERS[0])
+    others = [wide.ask(bet(f"b {p}", "1.00", player=p)) for p in PLAYERS[1:8]]
+    await turns()
+    assert not any(asked.done() for asked in others)
+
+    wide.writers[0].release()
+    await asyncio.gather(held, *others)
+
+    assert sorted(len(f) for writer in wide.writers for f in writer.committed) == [1, 7]
 
 
-async def test_player_always_takes_the_same_lane(wide: Desk) -> None:
-    lanes = await lanes_of_players(wide)
+async def test_much_work_is_written_beside_the_flush_under_way(wide: Desk) -> None:
+    held = await hold_first_lane(wide, PLAYERS[0])
+    others = [wide.ask(bet(f"{name} {p}", "1.00", player=p)) for name in "ab" for p in PLAYERS[1:9]]
+    await asyncio.gather(*others)
 
-    await asyncio.gather(
-        *(wide.does(bet(f"one {player}", "1.00", player=player)) for player in PLAYERS)
-    )
-    for player in PLAYERS:
-        await wide.atomically(
-            bet(f"two {player}", "1.00", player=player),
-            bet(f"three {player}", "1.00", player=PLAYERS[0], round_=player),
+    assert not held.done()
+    wide.writers[0].release()
+    await held
+    assert committed_by(wide, 0) == ["held"]
+
+
+async def test_little_work_does_not_wait_for_a_flush_that_hangs(wide: Desk) -> None:
+    held = await hold_first_lane(wide, PLAYERS[0])
+
+    accepted(await wide.does(bet("other", "1.00", player=PLAYERS[1])))
+
+    assert not held.done()
+    wide.writers[0].release()
+    await held
+
+
+async def test_players_requests_wait_for_the_flush_that_holds_the_player(wide: Desk) -> None:
+    held = await hold_first_lane(wide, PLAYERS[0])
+    second = wide.ask(bet("second", "0.10", player=PLAYERS[0]))
+    group = asyncio.create_task(
+        wide.atomically(
+            bet("group 1", "0.10", player=PLAYERS[1]), bet("group 2", "0.10", player=PLAYERS[0])
         )
+    )
+    await turns()
+    behind = wide.ask(bet("behind", "0.10", player=PLAYERS[1]))
 
-    for player in PLAYERS:
-        assert lane_of(wide, f"one {player}") == lanes[player]
-        assert lane_of(wide, f"two {player}") == lanes[player]
+    await asyncio.gather(*(wide.does(bet(f"b {p}", "1.00", player=p)) for p in PLAYERS[2:]))
+
+    assert not (held.done() or second.done() or group.done() or behind.done())
+    wide.writers[0].release()
+    await asyncio.gather(held, second, group, behind)
+    numbers = [
+        wide.casino.transaction(name).number
+        for name in ("held", "second", "group 1", "group 2", "behind")
+    ]
+    assert numbers == sorted(numbers)
+
+
+async def test_who_gave_up_is_left_out(wide: Desk) -> None:
+    held = await hold_first_lane(wide, PLAYERS[0])
+    impatient = wide.ask(bet("impatient", "1.00", player=PLAYERS[0]))
+    await turns()
+    impatient.cancel()
+    await asyncio.gather(impatient, return_exceptions=True)
+
+    wide.writers[0].release()
+    await held
+    await wide.does(bet("last", "1.00", player=PLAYERS[0]))
+
+    assert wide.casino.transaction("impatient") is None
+    assert wide.ledger.queued == 0
 
 
 async def test_answers_stand_in_the_order_of_the_requests(wide: Desk) -> None:
@@ -87,7 +137,7 @@ async def test_one_refusal_does_not_disturb_the_others(wide: Desk) -> None:
             assert accepted(result).balance_after == eur("9.00")
 
 
-async def test_many_requests_are_written_in_flushes_of_the_lanes_bound(wide: Desk) -> None:
+async def test_many_requests_are_written_in_flushes_of_their_bound(wide: Desk) -> None:
     await wide.each(
         *(bet(f"b{number}", "0.10", player=PLAYERS[number % 12]) for number in range(120))
     )
@@ -122,20 +172,13 @@ async def test_failed_group_of_many_lanes_moves_nothing(wide: Desk) -> None:
     assert {wide.casino.balance(player) for player in PLAYERS} == {eur("10.00")}
 
 
-async def test_full_lane_refuses_a_call_that_needs_it_before_anything_is_queued(
-    wide: Desk,
-) -> None:
-    lanes = await lanes_of_players(wide)
-    busy = next(player for player in PLAYERS if lanes[player] == 0)
-    idle = next(player for player in PLAYERS if lanes[player] != 0)
-    wide.writers[0].hold()
-    waiting = [wide.ask(bet("b0", "0.10", player=busy))]
-    await turns()
-    waiting += [wide.ask(bet(f"b{number}", "0.10", player=busy)) for number in range(1, 21)]
+async def test_full_queue_refuses_a_call_before_anything_of_it_is_queued(wide: Desk) -> None:
+    waiting = [await hold_first_lane(wide, PLAYERS[0])]
+    waiting += [wide.ask(bet(f"b{number}", "0.10", player=PLAYERS[0])) for number in range(19)]
     await turns()
 
     with pytest.raises(RefusedError) as overloaded:
-        await wide.each(bet("x1", "1.00", player=idle), bet("x2", "1.00", player=busy))
+        await wide.each(*(bet(f"x{n}", "1.00", player=PLAYERS[n]) for n in (1, 2)))
     wide.writers[0].release()
     await asyncio.gather(*waiting)
 
@@ -144,10 +187,8 @@ async def test_full_lane_refuses_a_call_that_needs_it_before_anything_is_queued(
     assert wide.casino.transaction("x2") is None
 
 
-async def test_one_id_for_players_of_two_lanes_has_one_effect(wide: Desk) -> None:
-    lanes = await lanes_of_players(wide)
-    one = next(player for player in PLAYERS if lanes[player] == 0)
-    other = next(player for player in PLAYERS if lanes[player] == 1)
+async def test_one_id_for_two_players_has_one_effect(wide: Desk) -> None:
+    one, other = PLAYERS[:2]
 
     results = await wide.at_once(bet("same", "1.00", player=one), bet("same", "1.00", player=other))
 
@@ -182,32 +223,26 @@ ABOUT_ONE_ID = {
 async def test_requests_of_two_players_about_one_id_are_decided_in_their_order(
     wide: Desk, story: str
 ) -> None:
-    lanes = await lanes_of_players(wide)
-    one = next(player for player in PLAYERS if lanes[player] == 0)
-    other = next(player for player in PLAYERS if lanes[player] == 1)
+    one, other = PLAYERS[:2]
     requests, reason = ABOUT_ONE_ID[story]
-    wide.writers[0].hold()  # the lane of the first player is the slower one
+    held = await hold_first_lane(wide, one)  # the first request must wait, the second need not
 
     asked = asyncio.create_task(wide.each(*requests(one, other)))
-    await turns()
+    await asyncio.gather(*(wide.does(bet(f"b {p}", "1.00", player=p)) for p in PLAYERS[2:]))
     wide.writers[0].release()
-    first, second = await asked
+    _, (first, second) = await asyncio.gather(held, asked)
 
     accepted(first)
     assert refused(second).reason is reason
 
 
-async def test_queued_counts_what_waits_in_all_lanes(wide: Desk) -> None:
-    for writer in wide.writers:
-        writer.hold()
-    first = [wide.ask(bet(f"a {player}", "1.00", player=player)) for player in PLAYERS]
-    await turns()
+async def test_queued_counts_what_waits(wide: Desk) -> None:
+    held = await hold_first_lane(wide, PLAYERS[0])
     assert wide.ledger.queued == 0
-    second = [wide.ask(bet(f"b {player}", "1.00", player=player)) for player in PLAYERS]
+    waiting = [wide.ask(bet(f"b{number}", "0.10", player=PLAYERS[0])) for number in range(12)]
     await turns()
 
     assert wide.ledger.queued == 12
-    for writer in wide.writers:
-        writer.release()
-    await asyncio.gather(*first, *second)
+    wide.writers[0].release()
+    await asyncio.gather(held, *waiting)
     assert wide.ledger.queued == 0

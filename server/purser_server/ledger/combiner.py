@@ -1,14 +1,13 @@
-"""The ledger's door: spreads requests over lanes and brings their results back in order.
+"""The ledger's door: queues requests for the lanes, and brings their results back in order.
 
-A player's requests always take the same lane, so that they are decided in the order in which
-they came. Lanes write to separate connections and separate stripes of the house accounts.
+A player's requests are decided in the order in which they came. Lanes write to separate
+connections and separate stripes of the house accounts.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from zlib import crc32
 
 from purser_server.domain.commands import Rollback, Win
 from purser_server.domain.decisions import Result
@@ -16,6 +15,7 @@ from purser_server.domain.errors import RefusedError, overloaded
 from purser_server.ledger.batch import Group
 from purser_server.ledger.lane import Lane, LaneLimits
 from purser_server.ledger.ports import Request, Writer
+from purser_server.ledger.queue import Queue
 
 
 class Ledger:
@@ -27,8 +27,8 @@ class Ledger:
         limits: LaneLimits,
         observe: Callable[[int, float], None] = lambda _operations, _seconds: None,
     ) -> None:
-        self._limits = limits
-        self._lanes = [Lane(writer, limits, observe) for writer in writers]
+        self._queue = Queue(limits.queued, limits.per_flush)
+        self._lanes = [Lane(writer, self._queue, limits, observe) for writer in writers]
 
     def start(self) -> None:
         """Start the writers."""
@@ -37,64 +37,48 @@ class Ledger:
 
     async def stop(self) -> None:
         """Write what was accepted, then stop the writers."""
-        await asyncio.gather(*(lane.stop() for lane in self._lanes))
+        self._queue.stop()
+        await asyncio.gather(*(lane.join() for lane in self._lanes))
 
     @property
     def queued(self) -> int:
-        """Operations that wait, over all lanes."""
-        return sum(lane.queued for lane in self._lanes)
+        """Operations that wait."""
+        return self._queue.size
 
     async def execute(self, request: Request) -> Result:
         """Execute one request. Raises RefusedError (OVERLOADED) when the queue is full."""
-        lane = self._lane_of(request)
-        if not lane.has_room(1):
-            raise RefusedError(overloaded("ledger"))
-        return (await lane.submit((Group((request,)),)))[0][0]
+        self._require_room(1)
+        return (await self._queue.put((Group((request,)),)).done)[0][0]
 
     async def execute_each(self, requests: Sequence[Request]) -> list[Result]:
         """Execute requests independently; the results stand in their order.
 
         Raises RefusedError (OVERLOADED) before anything is queued.
         """
-        places: dict[Lane, list[int]] = {}
-        one_lane = self._lane_of(requests[0]) if _share_ids(requests) else None
-        for place, request in enumerate(requests):
-            places.setdefault(one_lane or self._lane_of(request), []).append(place)
-        self._refuse_overload({lane: len(mine) for lane, mine in places.items()})
-        waiting: list[tuple[list[int], asyncio.Future[list[list[Result]]]]] = []
-        for lane, mine in places.items():
-            for start in range(0, len(mine), self._limits.per_flush):
-                chunk = mine[start : start + self._limits.per_flush]
-                waiting.append((chunk, lane.submit([Group((requests[at],)) for at in chunk])))
-        await asyncio.gather(*(done for _, done in waiting))
-        results: dict[int, Result] = {}
-        for chunk, done in waiting:
-            for place, group_results in zip(chunk, done.result(), strict=True):
-                results[place] = group_results[0]
-        return [results[place] for place in range(len(requests))]
+        if not requests:
+            return []
+        self._require_room(len(requests))
+        groups = [Group((request,)) for request in requests]
+        results = await self._queue.put(groups, together=_share_ids(requests)).done
+        return [result[0] for result in results]
 
     async def execute_atomically(self, requests: Sequence[Request]) -> list[Result]:
         """Execute requests of any players so that all succeed or none.
 
         Raises RefusedError (OVERLOADED) before anything is queued.
         """
-        lane = self._lane_of(requests[0])
-        self._refuse_overload({lane: len(requests)})
-        return (await lane.submit((Group(tuple(requests)),)))[0]
+        self._require_room(len(requests))
+        return (await self._queue.put((Group(tuple(requests)),)).done)[0]
 
-    def _refuse_overload(self, sizes: dict[Lane, int]) -> None:
-        if not all(lane.has_room(size) for lane, size in sizes.items()):
+    def _require_room(self, size: int) -> None:
+        if not self._queue.has_room(size):
             raise RefusedError(overloaded("ledger"))
-
-    def _lane_of(self, request: Request) -> Lane:
-        key = f"{request.operator}/{request.command.player_id}"
-        return self._lanes[crc32(key.encode()) % len(self._lanes)]
 
 
 def _share_ids(requests: Sequence[Request]) -> bool:
     """Tell whether requests of different players name the same transaction.
 
-    Then the order among them matters, and only one lane keeps it.
+    Then the order among them matters, and only within one flush is it kept.
     """
     players: dict[str, str] = {}
     for request in requests:

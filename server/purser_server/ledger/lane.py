@@ -1,8 +1,8 @@
-"""A lane: one queue, one writer, one connection.
+"""A lane: one writer, one connection.
 
-The writer takes all that waits, in the order in which it came, writes it as one SQL transaction,
-and takes again as soon as that is done. There is no timer: a lone call is written at once, and a
-crowd makes its own batches.
+The writer takes what waits in the queue, writes it as one SQL transaction, and takes again as soon
+as that is done. There is no timer: a lone call is written at once, and a crowd makes its own
+batches.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from purser_server.domain.decisions import Result, group_failed
@@ -26,6 +25,7 @@ from purser_server.ledger.ports import (
     StoreUnavailableError,
     Writer,
 )
+from purser_server.ledger.queue import Queue, Taken
 
 _log = logging.getLogger(__name__)
 
@@ -42,21 +42,12 @@ CONTENTION_BOUND_S = 15.0
 
 @value
 class LaneLimits:
-    """Bounds of a lane: operations queued, operations per flush, seconds to wait for the store."""
+    """Bounds: operations queued, operations per flush, seconds to wait for the store."""
 
     queued: int = 20_000
     per_flush: int = 1_000
     reconnect_s: float = 2.0
     resolve_commit_s: float = 15.0
-
-
-@value
-class Job:
-    """Groups that one caller waits for; the future gives their results, group by group."""
-
-    groups: Sequence[Group]
-    size: int
-    done: asyncio.Future[list[list[Result]]]
 
 
 class Lane:
@@ -65,106 +56,50 @@ class Lane:
     def __init__(
         self,
         writer: Writer,
+        queue: Queue,
         limits: LaneLimits,
         observe: Callable[[int, float], None] = lambda _operations, _seconds: None,
     ) -> None:
         self._writer = writer
+        self._queue = queue
         self._limits = limits
         self._observe = observe
-        self._queue: deque[Job] = deque()
-        self._queued = 0
-        self._wake = asyncio.Event()
-        self._stopping = False
         self._store_is_down = False
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def queued(self) -> int:
-        """Operations that wait to be written."""
-        return self._queued
 
     def start(self) -> None:
         """Start the writer."""
         self._task = asyncio.create_task(self._run(), name="ledger lane")
 
-    async def stop(self) -> None:
-        """Write what waits, then stop."""
-        self._stopping = True
-        self._wake.set()
+    async def join(self) -> None:
+        """Wait until the queue has stopped and is empty, and close the connection."""
         if self._task is not None:
             await self._task
         await self._writer.close()
 
-    def has_room(self, size: int) -> bool:
-        """Tell whether so many operations may join; an idle lane takes a call of any size."""
-        if self._stopping:
-            return False
-        return self._queued == 0 or self._queued + size <= self._limits.queued
-
-    def submit(self, groups: Sequence[Group]) -> asyncio.Future[list[list[Result]]]:
-        """Queue groups; the caller has seen that there is room."""
-        done: asyncio.Future[list[list[Result]]] = asyncio.get_running_loop().create_future()
-        size = sum(len(group.requests) for group in groups)
-        self._queue.append(Job(groups, size, done))
-        self._queued += size
-        self._wake.set()
-        return done
-
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._queue or not self._stopping:
-            if not self._queue:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            jobs = self._take()
-            if not jobs:
-                continue
+        while (taken := await self._queue.take()) is not None:
             started = loop.time()
-            await self._serve(jobs)
+            await self._serve(taken)
+            self._queue.finish(taken)
             if self._store_is_down:
-                self._refuse_all_queued()
+                # Let nobody wait in line for a database that is away.
+                self._queue.refuse_all(ledger_unavailable())
             try:
-                self._observe(sum(job.size for job in jobs), loop.time() - started)
+                self._observe(taken.size, loop.time() - started)
             except Exception:
                 _log.exception("a flush could not be observed")
+            # Those who were answered may ask again now, and so join the next flush.
+            await asyncio.sleep(0)
 
-    def _refuse_all_queued(self) -> None:
-        """Let nobody wait in line for a database that is away."""
-        for job in self._queue:
-            if not job.done.done():
-                job.done.set_result(_all_refused(job.groups, ledger_unavailable()))
-        self._queue.clear()
-        self._queued = 0
-
-    def _take(self) -> list[Job]:
-        """Take what waits, up to the bound of a flush; callers who gave up are left out."""
-        jobs: list[Job] = []
-        size = 0
-        while self._queue and (not jobs or size + self._queue[0].size <= self._limits.per_flush):
-            job = self._queue.popleft()
-            self._queued -= job.size
-            if not job.done.done():
-                jobs.append(job)
-                size += job.size
-        return jobs
-
-    async def _serve(self, jobs: Sequence[Job]) -> None:
-        """Write the jobs and answer their callers; whatever happens, each gets an answer."""
-        groups = [group for job in jobs for group in job.groups]
+    async def _serve(self, taken: Taken) -> None:
+        """Write what was taken and answer its callers; whatever happens, each gets an answer."""
         try:
-            results = await self._settle(groups)
+            taken.answer(await self._settle(taken.groups))
         except Exception as error:
             _log.exception("a flush failed in a way that no rule foresees")
-            for job in jobs:
-                if not job.done.done():
-                    job.done.set_exception(error)
-            return
-        at = 0
-        for job in jobs:
-            if not job.done.done():
-                job.done.set_result(results[at : at + len(job.groups)])
-            at += len(job.groups)
+            taken.fail(error)
 
     async def _settle(self, groups: Sequence[Group]) -> list[list[Result]]:
         """Flush; halve what PostgreSQL refuses, so that one bad value costs only its own group."""
