@@ -265,7 +265,7 @@ DAMAGE: Damage = {
     "a rollback that moved more than its original": (
         f"UPDATE transactions SET amount = 700, change = 700 WHERE {t('undone-first')}",
         [
-            "BALANCE - EUR -/: -100 | 0",
+            "BALANCE - EUR -/: -700 | -600",
             "BALANCE cid EUR -/: 9900 | 9800",
             "CHAIN cid EUR undone-second/: 10100 | 10000",
             "REVERSAL cid EUR undone-first/undone: 600 | 700",

@@ -225,8 +225,8 @@ async def rich_books(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """A database of its own with the whole story, that nobody is connected to."""
     async with database_of_its_own(postgres.url) as url:
         await prepare(url)
-        # Two writers, and so two house accounts of a kind; who has which does not depend on luck.
-        lanes = {"PURSER_LANES": "2", "PURSER_WORKERS": "1"}
+        # One writer, and so one house account of a kind: what it holds does not depend on luck.
+        lanes = {"PURSER_LANES": "1", "PURSER_WORKERS": "1"}
         async with PurserProcess("--database-url", url, env=lanes) as server:
             await tell_everything(server)
         yield url

@@ -61,7 +61,7 @@ DAMAGE: Damage = {
         f"UPDATE transactions SET contra_account_no = {account(2, 'EUR')} WHERE {t('bet-1')}",
         [
             "BALANCE - EUR -/: -700 | -600",
-            "BALANCE - EUR -/: -9900 | -10000",
+            "BALANCE - EUR -/: -29900 | -30000",
             "MALFORMED ann EUR bet-1/r: GAME_RESULT | OPERATOR_FLOAT",
         ],
     ),
@@ -69,7 +69,7 @@ DAMAGE: Damage = {
         f"UPDATE transactions SET contra_account_no = {account(3, 'EUR')} WHERE {t('ann-deposit')}",
         [
             "BALANCE - EUR -/: -10600 | -600",
-            "BALANCE - EUR -/: 0 | -10000",
+            "BALANCE - EUR -/: -20000 | -30000",
             "MALFORMED ann EUR ann-deposit/: OPERATOR_FLOAT | GAME_RESULT",
         ],
     ),
@@ -77,7 +77,7 @@ DAMAGE: Damage = {
         f"UPDATE transactions SET contra_account_no = {account(3, 'GOLD')} WHERE {t('bet-1')}",
         [
             "BALANCE - EUR -/: -700 | -600",
-            "BALANCE - GOLD -/: 100 | 0",
+            "BALANCE - GOLD -/: 91 | -9",
             "MALFORMED ann EUR bet-1/r: EUR | GOLD",
         ],
     ),

@@ -30,9 +30,9 @@ def committed_by(desk: Desk, lane: int) -> list[str]:
     return [transaction_id for flush in desk.writers[lane].committed for transaction_id in flush]
 
 
-async def hold_first_lane(desk: Desk, player: str) -> asyncio.Task[Result]:
-    """Let the first lane hang in a flush of this player."""
-    desk.writers[0].hold()
+async def hold_a_lane(desk: Desk, player: str) -> asyncio.Task[Result]:
+    """Let the lane that takes the next work hang in a flush of this player."""
+    desk.writers[-1].hold()
     asked = desk.ask(bet("held", "0.10", player=player))
     await turns()
     assert not asked.done()
@@ -40,40 +40,40 @@ async def hold_first_lane(desk: Desk, player: str) -> asyncio.Task[Result]:
 
 
 async def test_little_work_waits_for_the_flush_under_way_and_makes_one_flush(wide: Desk) -> None:
-    held = await hold_first_lane(wide, PLAYERS[0])
+    held = await hold_a_lane(wide, PLAYERS[0])
     others = [wide.ask(bet(f"b {p}", "1.00", player=p)) for p in PLAYERS[1:8]]
     await turns()
     assert not any(asked.done() for asked in others)
 
-    wide.writers[0].release()
+    wide.writers[-1].release()
     await asyncio.gather(held, *others)
 
     assert sorted(len(f) for writer in wide.writers for f in writer.committed) == [1, 7]
 
 
 async def test_much_work_is_written_beside_the_flush_under_way(wide: Desk) -> None:
-    held = await hold_first_lane(wide, PLAYERS[0])
+    held = await hold_a_lane(wide, PLAYERS[0])
     others = [wide.ask(bet(f"{name} {p}", "1.00", player=p)) for name in "ab" for p in PLAYERS[1:9]]
     await asyncio.gather(*others)
 
     assert not held.done()
-    wide.writers[0].release()
+    wide.writers[-1].release()
     await held
-    assert committed_by(wide, 0) == ["held"]
+    assert committed_by(wide, -1) == ["held"]
 
 
 async def test_little_work_does_not_wait_for_a_flush_that_hangs(wide: Desk) -> None:
-    held = await hold_first_lane(wide, PLAYERS[0])
+    held = await hold_a_lane(wide, PLAYERS[0])
 
     accepted(await wide.does(bet("other", "1.00", player=PLAYERS[1])))
 
     assert not held.done()
-    wide.writers[0].release()
+    wide.writers[-1].release()
     await held
 
 
 async def test_players_requests_wait_for_the_flush_that_holds_the_player(wide: Desk) -> None:
-    held = await hold_first_lane(wide, PLAYERS[0])
+    held = await hold_a_lane(wide, PLAYERS[0])
     second = wide.ask(bet("second", "0.10", player=PLAYERS[0]))
     group = asyncio.create_task(
         wide.atomically(
@@ -86,7 +86,7 @@ async def test_players_requests_wait_for_the_flush_that_holds_the_player(wide: D
     await asyncio.gather(*(wide.does(bet(f"b {p}", "1.00", player=p)) for p in PLAYERS[2:]))
 
     assert not (held.done() or second.done() or group.done() or behind.done())
-    wide.writers[0].release()
+    wide.writers[-1].release()
     await asyncio.gather(held, second, group, behind)
     numbers = [
         wide.casino.transaction(name).number
@@ -96,13 +96,13 @@ async def test_players_requests_wait_for_the_flush_that_holds_the_player(wide: D
 
 
 async def test_who_gave_up_is_left_out(wide: Desk) -> None:
-    held = await hold_first_lane(wide, PLAYERS[0])
+    held = await hold_a_lane(wide, PLAYERS[0])
     impatient = wide.ask(bet("impatient", "1.00", player=PLAYERS[0]))
     await turns()
     impatient.cancel()
     await asyncio.gather(impatient, return_exceptions=True)
 
-    wide.writers[0].release()
+    wide.writers[-1].release()
     await held
     await wide.does(bet("last", "1.00", player=PLAYERS[0]))
 
@@ -173,13 +173,13 @@ async def test_failed_group_of_many_lanes_moves_nothing(wide: Desk) -> None:
 
 
 async def test_full_queue_refuses_a_call_before_anything_of_it_is_queued(wide: Desk) -> None:
-    waiting = [await hold_first_lane(wide, PLAYERS[0])]
+    waiting = [await hold_a_lane(wide, PLAYERS[0])]
     waiting += [wide.ask(bet(f"b{number}", "0.10", player=PLAYERS[0])) for number in range(19)]
     await turns()
 
     with pytest.raises(RefusedError) as overloaded:
         await wide.each(*(bet(f"x{n}", "1.00", player=PLAYERS[n]) for n in (1, 2)))
-    wide.writers[0].release()
+    wide.writers[-1].release()
     await asyncio.gather(*waiting)
 
     assert overloaded.value.refusal.reason is Reason.OVERLOADED
@@ -225,11 +225,11 @@ async def test_requests_of_two_players_about_one_id_are_decided_in_their_order(
 ) -> None:
     one, other = PLAYERS[:2]
     requests, reason = ABOUT_ONE_ID[story]
-    held = await hold_first_lane(wide, one)  # the first request must wait, the second need not
+    held = await hold_a_lane(wide, one)  # the first request must wait, the second need not
 
     asked = asyncio.create_task(wide.each(*requests(one, other)))
     await asyncio.gather(*(wide.does(bet(f"b {p}", "1.00", player=p)) for p in PLAYERS[2:]))
-    wide.writers[0].release()
+    wide.writers[-1].release()
     _, (first, second) = await asyncio.gather(held, asked)
 
     accepted(first)
@@ -237,12 +237,12 @@ async def test_requests_of_two_players_about_one_id_are_decided_in_their_order(
 
 
 async def test_queued_counts_what_waits(wide: Desk) -> None:
-    held = await hold_first_lane(wide, PLAYERS[0])
+    held = await hold_a_lane(wide, PLAYERS[0])
     assert wide.ledger.queued == 0
     waiting = [wide.ask(bet(f"b{number}", "0.10", player=PLAYERS[0])) for number in range(12)]
     await turns()
 
     assert wide.ledger.queued == 12
-    wide.writers[0].release()
+    wide.writers[-1].release()
     await asyncio.gather(held, *waiting)
     assert wide.ledger.queued == 0

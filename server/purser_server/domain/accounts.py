@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
 
 from purser_server.domain.transactions import TransactionType
+from purser_server.domain.values import Number
 
 
-class AccountKind(IntEnum):
+class AccountKind(Number):
     """What an account is for; the numbers are those of the store.
 
     Players own PLAYER_CASH; the others belong to the operator's house.

@@ -10,7 +10,6 @@ _SHOWN = 40
 
 def has_control_characters(text: str) -> bool:
     """Tell whether the text holds a character of Unicode category Cc."""
-    # Nearly every id is printable, and that test runs at the speed of C.
     if text.isprintable():
         return False
     return any(unicodedata.category(character) == "Cc" for character in text)
@@ -23,6 +22,9 @@ def quoted(text: str) -> str:
 
 def id_problem(text: str) -> str | None:
     """Say what is wrong with an identifier, or None when it is well formed."""
+    # Nearly every id is printable, and that test runs at the speed of C.
+    if text.isprintable() and 0 < len(text) <= MAX_ID_LENGTH:
+        return None
     if not text:
         return "must not be empty"
     if len(text) > MAX_ID_LENGTH:

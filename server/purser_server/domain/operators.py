@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
-from enum import IntEnum
 
 from purser_server.domain.callbacks import CallbackSettings
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.ids import quoted
 from purser_server.domain.money import Currencies
-from purser_server.domain.values import value
+from purser_server.domain.values import Number, value
 
 
-class Role(IntEnum):
+class Role(Number):
     """What an API key may be used for; the numbers are those of the contract and of the store."""
 
     GAME = 1
@@ -23,7 +22,7 @@ class Role(IntEnum):
     ADMIN = 4
 
 
-class WalletMode(IntEnum):
+class WalletMode(Number):
     """Who keeps the players' money; the numbers are those of the contract."""
 
     TRANSFER = 1
@@ -73,7 +72,7 @@ class Caller:
 
 def refuse_role(caller: Caller, needed: tuple[Role, ...]) -> Refusal | None:
     """Refuse a caller who has none of the roles that may do this."""
-    if any(role in caller.roles for role in needed):
+    if not caller.roles.isdisjoint(needed):
         return None
     names = ",".join(role.name.lower() for role in needed)
     return Refusal(

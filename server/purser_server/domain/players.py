@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
-from enum import IntEnum
 
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.ids import quoted
-from purser_server.domain.values import value
+from purser_server.domain.values import Number, value
 
 
-class PlayerStatus(IntEnum):
+class PlayerStatus(Number):
     """A player's status; the numbers are those of the contract and of the store."""
 
     ACTIVE = 1
@@ -41,7 +40,7 @@ class WalletBalance:
     sequence: int
 
 
-class Activity(IntEnum):
+class Activity(Number):
     """What a player's status may forbid. Wins, rollbacks and CloseRound are always allowed."""
 
     BET = 1

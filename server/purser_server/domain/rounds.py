@@ -8,12 +8,11 @@ win names it or covers it, or while its round is closed.
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import IntEnum
 
-from purser_server.domain.values import value
+from purser_server.domain.values import Number, value
 
 
-class RoundState(IntEnum):
+class RoundState(Number):
     """The state of a round; the numbers are those of the contract."""
 
     OPEN = 1

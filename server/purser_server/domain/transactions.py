@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
-from enum import IntEnum
 
 from purser_server.domain.errors import Refusal
 from purser_server.domain.rounds import Round
-from purser_server.domain.values import value
+from purser_server.domain.values import Number, value
 
 
-class TransactionType(IntEnum):
+class TransactionType(Number):
     """The kinds of transaction; the numbers are those of the contract and of the store."""
 
     UNSPECIFIED = 0
@@ -28,7 +27,7 @@ class TransactionType(IntEnum):
     ADJUSTMENT = 10
 
 
-class TransactionState(IntEnum):
+class TransactionState(Number):
     """The states of a transaction; the numbers are those of the contract and of the store."""
 
     COMPLETED = 1
@@ -38,7 +37,7 @@ class TransactionState(IntEnum):
     TOMBSTONE = 5
 
 
-class WinType(IntEnum):
+class WinType(Number):
     """Why a win is paid; the numbers are those of the contract and of the store."""
 
     REGULAR = 1
@@ -48,7 +47,7 @@ class WinType(IntEnum):
     TOURNAMENT = 5
 
 
-class RollbackOutcome(IntEnum):
+class RollbackOutcome(Number):
     """What a rollback found; the numbers are those of the contract and of the store."""
 
     NONE = 0

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import field
 from datetime import datetime
-from enum import IntEnum
 
-from purser_server.domain.values import value
+from purser_server.domain.values import Number, value
 
 MAX_FINDINGS = 1_000
 """A verification lists so many findings at the most, and says when there are more."""
 
 
-class FindingKind(IntEnum):
+class FindingKind(Number):
     """The kinds of damage; the numbers are those of the contract."""
 
     ZERO_SUM_BROKEN = 1

@@ -85,10 +85,11 @@ class Queue:
         self._per_flush = per_flush
         self._jobs: deque[Job] = deque()
         self._busy: set[PlayerKey] = set()
-        self._idle: deque[asyncio.Future[None]] = deque()
+        self._idle: list[asyncio.Future[None]] = []
         self._alone: asyncio.TimerHandle | None = None
         self._holder: Taken | None = None
         self._all_are_busy = False
+        self._is_waking = False
         self._stopping = False
         self.size = 0
 
@@ -109,7 +110,7 @@ class Queue:
     def stop(self) -> None:
         """Let the writers end when nothing waits any more."""
         self._stopping = True
-        self._wake_all()
+        self._wake()
 
     def refuse_all(self, refusal: Refusal) -> None:
         """Answer everything that waits with a refusal."""
@@ -130,6 +131,7 @@ class Queue:
                 taken = self._take()
                 if taken.groups:
                     self._begin(taken)
+                    self._wake()
                     return taken
                 self._all_are_busy = self.size > 0
             if self._stopping and not self._jobs:
@@ -137,6 +139,7 @@ class Queue:
             turn = asyncio.get_running_loop().create_future()
             self._idle.append(turn)
             await turn
+            self._is_waking = False
 
     def finish(self, taken: Taken) -> None:
         """Let others have the players of a flush that is over."""
@@ -144,7 +147,7 @@ class Queue:
         self._all_are_busy = False
         if taken is self._holder:
             self._end_alone()
-        self._wake_all()
+        self._wake()
 
     # -- whose turn it is ------------------------------------------------------------------------
 
@@ -170,17 +173,13 @@ class Queue:
         self._alone = self._holder = None
 
     def _wake(self) -> None:
-        while self._idle and self._may_take():
-            turn = self._idle.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-
-    def _wake_all(self) -> None:
-        while self._idle:
-            turn = self._idle.popleft()
-            if not turn.done():
-                turn.set_result(None)
+        """Wake the writer that has been idle for the shortest time, if there is work for it."""
+        if self._may_take() and self._idle and not self._is_waking:
+            self._is_waking = True
+            self._idle.pop().set_result(None)
+        elif self._stopping and not self._jobs:
+            while self._idle:
+                self._idle.pop().set_result(None)
 
     # -- what is taken ---------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        # Looking a label up costs more than counting.
+        self._seen: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._flush_operations = Histogram(
             "purser_flush_operations",
             "Operations written in one SQL transaction.",
@@ -45,8 +47,13 @@ class Metrics:
 
     def observe_call(self, method: str, code: str, seconds: float) -> None:
         """Count one call."""
-        self._calls.labels(method, code).inc()
-        self._call_seconds.labels(method).observe(seconds)
+        found = self._seen.get((method, code))
+        if found is None:
+            found = self._calls.labels(method, code), self._call_seconds.labels(method)
+            self._seen[method, code] = found
+        calls, call_seconds = found
+        calls.inc()
+        call_seconds.observe(seconds)
 
     def observe_flush(self, operations: int, seconds: float) -> None:
         """Count one SQL transaction of the write path."""

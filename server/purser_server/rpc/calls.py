@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import grpc
@@ -36,7 +36,7 @@ _NO_CURRENCIES = Currencies({})
 
 _caller: ContextVar[Caller] = ContextVar("caller")
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
-_authenticate: ContextVar[Callable[[], Awaitable[None]]] = ContextVar("authenticate")
+_admit_again: ContextVar[Callable[[], Awaitable[Caller]]] = ContextVar("admit_again")
 
 
 def caller() -> Caller:
@@ -46,7 +46,7 @@ def caller() -> Caller:
 
 async def still_allowed() -> None:
     """Authenticate the caller of a stream again. Raises RefusedError when the key was revoked."""
-    await _authenticate.get()()
+    await _admit_again.get()()
 
 
 def request_id() -> str:
@@ -108,10 +108,21 @@ class CallInterceptor(ServerInterceptor):
         serve: Any = handler.unary_unary
 
         async def serve_call(request: Any, context: Context) -> Any:
-            async with self._around(method, context):
+            started = time.perf_counter()
+            code = grpc.StatusCode.OK
+            try:
+                who = await self._admit(method, context)
                 message = _decoded(handler, request)
-                require_valid(message, caller().currencies)
-                return await serve(message, context)
+                require_valid(message, who.currencies)
+                answer = await serve(message, context)
+                context.set_trailing_metadata(((REQUEST_ID, request_id()),))
+                return answer
+            except BaseException as error:
+                code = _code_of(error, method)
+                await _abort_unless_ended(context, error)
+                raise
+            finally:
+                self._observe(method, code.name, time.perf_counter() - started)
 
         return serve_call
 
@@ -119,51 +130,61 @@ class CallInterceptor(ServerInterceptor):
         serve: Any = handler.stream_stream or handler.unary_stream
 
         async def serve_call(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._around(method, context):
+            started = time.perf_counter()
+            code = grpc.StatusCode.OK
+            try:
+                who = await self._admit(method, context)
+                metadata = dict(context.invocation_metadata() or ())
+                _admit_again.set(partial(self._admit_caller, method, metadata))
                 message = request
                 if not handler.request_streaming:
                     message = _decoded(handler, request)
-                    require_valid(message, caller().currencies)
+                    require_valid(message, who.currencies)
                 async for answer in serve(message, context):
                     yield answer
+                context.set_trailing_metadata(((REQUEST_ID, request_id()),))
+            except BaseException as error:
+                code = _code_of(error, method)
+                await _abort_unless_ended(context, error)
+                raise
+            finally:
+                self._observe(method, code.name, time.perf_counter() - started)
 
         return serve_call
 
-    @asynccontextmanager
-    async def _around(self, method: str, context: Context) -> AsyncIterator[None]:
-        """Know the caller before the call, and tell of it afterwards, however it ends."""
-        started = time.perf_counter()
-        code = grpc.StatusCode.OK
+    async def _admit(self, method: str, context: Context) -> Caller:
+        """Know the call and its caller. Raises RefusedError: UNAUTHENTICATED_KEY, ROLE_MISSING."""
         metadata = dict(context.invocation_metadata() or ())
         _request_id.set(_id_of(metadata))
+        return await self._admit_caller(method, metadata)
 
-        async def authenticate() -> None:
-            who = await self._authenticator.caller_of(_key_of(metadata))
-            refusal = refuse_role(who, MAY_CALL[method])
-            if refusal is not None:
-                raise RefusedError(refusal)
-            _caller.set(who)
+    async def _admit_caller(self, method: str, metadata: dict[str, Any]) -> Caller:
+        who = await self._authenticator.caller_of(_key_of(metadata))
+        refusal = refuse_role(who, MAY_CALL[method])
+        if refusal is not None:
+            raise RefusedError(refusal)
+        _caller.set(who)
+        return who
 
-        try:
-            await authenticate()
-            _authenticate.set(authenticate)
-            yield
-            context.set_trailing_metadata(((REQUEST_ID, request_id()),))
-        except RefusedError as error:
-            code = CODES[error.refusal.reason]
-            await _abort(context, edge_refusal(error.refusal))
-        except AbortError:
-            raise
-        except asyncio.CancelledError:
-            # The caller hung up, or its deadline has passed.
-            code = grpc.StatusCode.CANCELLED
-            raise
-        except Exception:
-            code = grpc.StatusCode.INTERNAL
-            _log.exception("%s failed", method)
-            await _abort(context, edge_refusal(_INTERNAL))
-        finally:
-            self._observe(method, code.name, time.perf_counter() - started)
+
+def _code_of(error: BaseException, method: str) -> grpc.StatusCode:
+    """Return the status with which an error ends a call; what nobody foresaw is logged."""
+    if isinstance(error, RefusedError):
+        return CODES[error.refusal.reason]
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        # The caller hung up, or its deadline has passed.
+        return grpc.StatusCode.CANCELLED
+    if not isinstance(error, AbortError):
+        _log.error("%s failed", method, exc_info=error)
+    return grpc.StatusCode.INTERNAL
+
+
+async def _abort_unless_ended(context: Context, error: BaseException) -> None:
+    """End the call with the error's status and details, unless it has ended already."""
+    if isinstance(error, RefusedError):
+        await _abort(context, edge_refusal(error.refusal))
+    elif isinstance(error, Exception) and not isinstance(error, AbortError):
+        await _abort(context, edge_refusal(_INTERNAL))
 
 
 def _decoded(handler: grpc.RpcMethodHandler[Any, Any], request: bytes) -> Any:
@@ -196,7 +217,7 @@ def _id_of(metadata: dict[str, Any]) -> str:
     given = metadata.get(REQUEST_ID)
     if isinstance(given, str) and _REQUEST_ID_FORM.fullmatch(given):
         return given
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def _key_of(metadata: dict[str, Any]) -> str:

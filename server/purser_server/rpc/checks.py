@@ -45,29 +45,33 @@ _PLAYER_MESSAGE_REASONS = frozenset(Reason)
 def identifier(request: Message, field: str, _: Currencies) -> Refusal | None:
     """An id that a client gave: 1 to 128 characters, none of them control."""
     problem = id_problem(getattr(request, field))
-    return invalid_field(field, problem) if problem else None
+    return None if problem is None else invalid_field(field, problem)
 
 
 def optional_id(request: Message, field: str, currencies: Currencies) -> Refusal | None:
     """An id, or nothing."""
-    return identifier(request, field, currencies) if getattr(request, field) else None
+    given = getattr(request, field)
+    return identifier(request, field, currencies) if given else None
 
 
 def money(request: Message, field: str, currencies: Currencies) -> Refusal | None:
     """An amount of zero or more, of a currency that the operator has."""
     amount: Any = getattr(request, field)
-    if not amount.currency_code:
+    code = amount.currency_code
+    if currencies.knows(code) and amount.minor_units >= 0:
+        return None
+    if not code:
         missing = f"{field}.currency_code" if request.HasField(field) else field
         return invalid_field(missing, "must be given")
     if amount.minor_units < 0:
         return invalid_field(f"{field}.minor_units", "must not be negative")
-    return _known_currency(amount.currency_code, f"{field}.currency_code", currencies)
+    return _known_currency(code, f"{field}.currency_code", currencies)
 
 
 def positive_money(request: Message, field: str, currencies: Currencies) -> Refusal | None:
     """An amount greater than zero, of a currency that the operator has."""
     amount: Any = getattr(request, field)
-    if amount.currency_code and amount.minor_units == 0:
+    if amount.minor_units == 0 and amount.currency_code:
         return invalid_field(f"{field}.minor_units", "must be greater than zero")
     return money(request, field, currencies)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser_server.domain.commands import Command
 from purser_server.domain.decisions import Answer, Result, group_failed
 from purser_server.domain.errors import REPLAYED, Refusal, RefusedError, invalid_field
-from purser_server.domain.operators import refuse_role
+from purser_server.domain.operators import Caller, refuse_role
 from purser_server.rpc import to_proto
 from purser_server.rpc.access import OPERATION_NEEDS
 from purser_server.rpc.calls import caller, edge_refusal, still_allowed
@@ -27,11 +31,16 @@ class Operations:
         self._movements = movements
 
     async def execute(
-        self, operations: Sequence[pb.Operation], *, atomic: bool
-    ) -> list[pb.OperationResult]:
-        """Return one result per operation; raises RefusedError when nothing was begun."""
-        judged = [_judge(operation) for operation in operations]
-        return [_result(outcome) for outcome in await self._execute(judged, atomic=atomic)]
+        self,
+        operations: Sequence[pb.Operation],
+        results: RepeatedCompositeFieldContainer[pb.OperationResult],
+        *,
+        atomic: bool,
+    ) -> None:
+        """Add one result per operation; raises RefusedError when nothing was begun."""
+        judge = Judge(caller())
+        judged = [judge.command_of(operation) for operation in operations]
+        fill_results(results, await self._execute(judged, atomic=atomic))
 
     async def _execute(self, judged: Sequence[Command | Refusal], *, atomic: bool) -> list[Result]:
         """Execute what is well formed; in an atomic group one malformed operation fails all."""
@@ -128,15 +137,16 @@ class ExecuteStream:
             await self._all_done()
 
     async def _answer(self, message: pb.StreamExecuteRequest) -> None:
+        answer = pb.StreamExecuteResponse(correlation_id=message.correlation_id)
         try:
-            results = await self._operations.execute(message.operations, atomic=message.atomic)
+            await self._operations.execute(
+                message.operations, answer.results, atomic=message.atomic
+            )
         except RefusedError as error:
-            refused = error_of(edge_refusal(error.refusal))
-            results = [pb.OperationResult(error=refused) for _ in message.operations]
+            fill_results(answer.results, [error.refusal] * len(message.operations))
         except Exception as error:
             self._ready.put_nowait(error)
             return
-        answer = pb.StreamExecuteResponse(correlation_id=message.correlation_id, results=results)
         self._ready.put_nowait(answer)
 
     async def _all_done(self) -> None:
@@ -144,26 +154,44 @@ class ExecuteStream:
             await asyncio.wait(self._tasks)
 
 
-def _judge(operation: pb.Operation) -> Command | Refusal:
-    """Return an operation's command, or why its form or the caller's role refuses it."""
-    kind = operation.WhichOneof("operation")
-    if kind is None:
-        return invalid_field("operation", "must be given")
-    who = caller()
-    request = getattr(operation, kind)
-    needed = OPERATION_NEEDS.get(kind)
-    refusal = refuse_role(who, needed) if needed else None
-    refusal = refusal or validate(request, who.currencies)
-    return refusal or command_of(request)
+class Judge:
+    """Judges the operations of one caller, before anything is begun."""
+
+    def __init__(self, who: Caller) -> None:
+        self._currencies = who.currencies
+        self._refusals = {
+            kind: refuse_role(who, needed) for kind, needed in OPERATION_NEEDS.items()
+        }
+
+    def command_of(self, operation: pb.Operation) -> Command | Refusal:
+        """Return an operation's command, or why its form or the caller's role refuses it."""
+        kind = operation.WhichOneof("operation")
+        if kind is None:
+            return invalid_field("operation", "must be given")
+        request = getattr(operation, kind)
+        refusal = self._refusals.get(kind) or validate(request, self._currencies)
+        return refusal or command_of(request)
 
 
-def _result(outcome: Result) -> pb.OperationResult:
-    if isinstance(outcome, Answer):
-        result = pb.OperationResult(replayed=outcome.replayed)
-        result.transaction.CopyFrom(to_proto.transaction(outcome.transaction, with_metadata=False))
-        if outcome.transaction.rollback_outcome:
-            result.rollback_outcome = outcome.transaction.rollback_outcome  # type: ignore[assignment]
-        return result
-    return pb.OperationResult(
-        error=error_of(edge_refusal(outcome)), replayed=REPLAYED in outcome.metadata
-    )
+def fill_results(
+    results: RepeatedCompositeFieldContainer[pb.OperationResult], outcomes: Iterable[Result]
+) -> None:
+    """Add the outcomes of operations, in their order, to the results of a response."""
+    time: datetime | None = None
+    create_time = Timestamp()
+    for outcome in outcomes:
+        result = results.add()
+        if isinstance(outcome, Answer):
+            transaction = outcome.transaction
+            if transaction.create_time is not time:
+                # All that was written together has the same time.
+                time = transaction.create_time
+                create_time = to_proto.timestamp(time)
+            to_proto.fill_transaction(result.transaction, transaction, create_time)
+            if outcome.replayed:
+                result.replayed = True
+            if transaction.rollback_outcome:
+                result.rollback_outcome = transaction.rollback_outcome  # type: ignore[assignment]
+        else:
+            result.error.CopyFrom(error_of(edge_refusal(outcome)))
+            result.replayed = REPLAYED in outcome.metadata

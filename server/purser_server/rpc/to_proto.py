@@ -26,33 +26,45 @@ def timestamp(time: datetime) -> Timestamp:
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
 
 
-def transaction(of: Transaction, *, with_metadata: bool = True) -> wallet_pb2.Transaction:
+def transaction(of: Transaction) -> wallet_pb2.Transaction:
     """Return a transaction; what it does not have stays absent."""
-    # Set only what is there: an empty map or an absent message costs more than all the rest.
-    message = wallet_pb2.Transaction(
-        transaction_id=of.transaction_id,
-        type=of.type,  # type: ignore[arg-type]
-        state=of.state,  # type: ignore[arg-type]
-        player_id=of.player_id,
-        game_id=of.game_id,
-        round_id=of.round_id,
-        related_transaction_id=of.related_transaction_id,
-        wallet_sequence=of.wallet_sequence,
-        create_time=timestamp(of.create_time),
-    )
-    if of.currency_code and of.type is not TransactionType.CLOSE_ROUND:
-        _set_money(message.amount, of.currency_code, of.amount)
+    message = wallet_pb2.Transaction()
+    fill_transaction(message, of, timestamp(of.create_time))
+    if of.metadata:
+        message.metadata.update(of.metadata)
+    return message
+
+
+def fill_transaction(
+    message: wallet_pb2.Transaction, of: Transaction, create_time: Timestamp
+) -> None:
+    """Fill an empty message with a transaction, but for its metadata.
+
+    In place, field by field, and only what is there: half the time of making messages and
+    putting them together. `create_time` is the transaction's own, which many share.
+    """
+    message.transaction_id = of.transaction_id
+    message.type = of.type  # type: ignore[assignment]
+    message.state = of.state  # type: ignore[assignment]
+    message.player_id = of.player_id
+    message.create_time.CopyFrom(create_time)
+    if of.game_id:
+        message.game_id = of.game_id
+        message.round_id = of.round_id
+    if of.related_transaction_id:
+        message.related_transaction_id = of.related_transaction_id
+    if of.wallet_sequence:
+        message.wallet_sequence = of.wallet_sequence
+    code = of.currency_code
+    if code and of.type is not TransactionType.CLOSE_ROUND:
+        _set_money(message.amount, code, of.amount)
         if of.balance_before is not None:
-            _set_money(message.balance_before, of.currency_code, of.balance_before)
-            after = of.balance_before + of.change
-            _set_money(message.balance_after, of.currency_code, after)
+            _set_money(message.balance_before, code, of.balance_before)
+            _set_money(message.balance_after, code, of.balance_before + of.change)
     if of.type is TransactionType.WIN:
         message.win_type = of.win_type  # type: ignore[assignment]
     if of.refusal is not None:
         message.refusal.CopyFrom(error_of(of.refusal))
-    if of.metadata and with_metadata:
-        message.metadata.update(of.metadata)
-    return message
 
 
 def round_(of: Round) -> wallet_pb2.Round:

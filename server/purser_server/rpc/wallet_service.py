@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -28,6 +29,9 @@ from purser_server.usecases.ports import HistoryFilter
 from purser_server.usecases.sessions import Sessions
 
 Context = ServicerContext[Any, Any]
+
+_ALLOWED_S = 1.0
+"""How long a watcher is sent transactions before its key is looked at again."""
 
 
 class WalletServicer(WalletServiceServicer):
@@ -102,8 +106,9 @@ class WalletServicer(WalletServiceServicer):
 
     async def Execute(self, request: pb.ExecuteRequest, context: Context) -> pb.ExecuteResponse:
         """Execute many operations, each on its own or all or none."""
-        results = await self._operations.execute(request.operations, atomic=request.atomic)
-        return pb.ExecuteResponse(results=results)
+        response = pb.ExecuteResponse()
+        await self._operations.execute(request.operations, response.results, atomic=request.atomic)
+        return response
 
     def StreamExecute(
         self, request: AsyncIterator[pb.StreamExecuteRequest], context: Context
@@ -116,8 +121,11 @@ class WalletServicer(WalletServiceServicer):
     ) -> AsyncIterator[pb.WatchTransactionsResponse]:
         """Follow the history, in commit order."""
         watched = self._feed.follow(caller().operator, request.after_position, self._stopping)
+        allowed_until = 0.0
         async for position, transaction in watched:
-            await still_allowed()
+            if monotonic() > allowed_until:
+                await still_allowed()
+                allowed_until = monotonic() + _ALLOWED_S
             yield pb.WatchTransactionsResponse(
                 position=position, transaction=to_proto.transaction(transaction)
             )

@@ -1,10 +1,24 @@
 """The statements of the write path, straight for the driver.
 
-All are set-wise: one statement serves a whole flush, its operations given as arrays. `$n` marks
-are in the order of the arguments.
+All are set-wise: one statement serves a whole flush. What it is given are rows, whose columns
+travel as `arrays` says; a name in capitals beside a statement is the types of such columns.
 """
 
 from __future__ import annotations
+
+from purser_server.store.arrays import unnest
+
+IDS = "integer text"
+"""operator number, a client's id"""
+
+NUMBERS = "integer bigint"
+"""operator number, our own number"""
+
+ROUND_KEYS = "integer bigint text text"
+"""operator number, player number, game id, round id"""
+
+HOUSE_KEYS = "integer smallint text"
+"""operator number, kind, unit"""
 
 # -- the connection -------------------------------------------------------------------------
 
@@ -28,10 +42,10 @@ WHERE pg_try_advisory_lock(1886745459, stripe) LIMIT 1
 
 # Locks all wallets of these players, lowest account first: writers that share players never
 # wait for each other in a circle. Given: operator numbers, player ids.
-LOCK_WALLETS = """
+LOCK_WALLETS = f"""
 SELECT p.operator_no, p.player_id, p.player_no,
        a.account_no, a.unit, a.balance, a.sequence, a.player_status
-FROM unnest($1::integer[], $2::text[]) AS wanted (operator_no, player_id)
+FROM {unnest(IDS)} AS wanted (operator_no, player_id)
 JOIN players p ON p.operator_no = wanted.operator_no AND p.player_id = wanted.player_id
 JOIN accounts a ON a.operator_no = p.operator_no AND a.player_no = p.player_no AND a.kind = 1
 ORDER BY a.account_no
@@ -55,7 +69,7 @@ LEFT JOIN reversals v ON v.operator_no = t.operator_no AND v.original_no = t.tra
 # What is known of these ids. Given: operator numbers, transaction ids.
 KNOWN_TRANSACTIONS = f"""
 SELECT {TRANSACTION_COLUMNS}
-FROM unnest($1::integer[], $2::text[]) AS wanted (operator_no, transaction_id)
+FROM {unnest(IDS)} AS wanted (operator_no, transaction_id)
 JOIN transactions t
   ON t.operator_no = wanted.operator_no AND t.transaction_id = wanted.transaction_id
 {TRANSACTION_JOINS}
@@ -64,13 +78,13 @@ JOIN transactions t
 # A block of transaction numbers, the time, and these rounds as far as they exist. It runs when
 # the locks are held, so that its snapshot is newer than what any other writer did before.
 # Given: operator numbers, player numbers, game ids, round ids.
-ROUNDS = """
+ROUNDS = f"""
 WITH flush AS (SELECT nextval('transaction_numbers') AS numbers_from, clock_timestamp() AS now)
 SELECT flush.numbers_from, flush.now, found.*
 FROM flush LEFT JOIN (
     SELECT wanted.place, r.round_no, r.game_id, r.round_id, r.opened, r.currency_code, r.bets,
            r.wins, r.total_bet, r.total_win, r.closers, r.covered_to
-    FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::text[])
+    FROM {unnest(ROUND_KEYS)}
          WITH ORDINALITY AS wanted (operator_no, player_no, game_id, round_id, place)
     JOIN rounds r ON r.operator_no = wanted.operator_no AND r.player_no = wanted.player_no
                  AND r.game_id = wanted.game_id AND r.round_id = wanted.round_id
@@ -78,10 +92,10 @@ FROM flush LEFT JOIN (
 """
 
 # The standing wins of these rounds that settle bets. Given: operator numbers, round numbers.
-SETTLERS = """
+SETTLERS = f"""
 SELECT t.operator_no, t.round_no, t.transaction_no, t.transaction_id,
        coalesce(t.related_id, '') AS bet_transaction_id
-FROM unnest($1::integer[], $2::bigint[]) AS wanted (operator_no, round_no)
+FROM {unnest(NUMBERS)} AS wanted (operator_no, round_no)
 JOIN transactions t ON t.operator_no = wanted.operator_no AND t.round_no = wanted.round_no
 LEFT JOIN reversals v ON v.operator_no = t.operator_no AND v.original_no = t.transaction_no
 WHERE t.type = 4 AND t.state = 1 AND t.flags & 4 <> 0 AND v.rollback_no IS NULL
@@ -90,10 +104,10 @@ ORDER BY t.transaction_no
 """
 
 # Given: operator numbers, session ids.
-SESSIONS = """
+SESSIONS = f"""
 SELECT s.operator_no, s.session_id, p.player_id, s.game_id, s.currency_code,
        s.close_time IS NULL AS is_open
-FROM unnest($1::integer[], $2::text[]) AS wanted (operator_no, session_id)
+FROM {unnest(IDS)} AS wanted (operator_no, session_id)
 JOIN game_sessions s
   ON s.operator_no = wanted.operator_no AND s.session_id = wanted.session_id
 JOIN players p ON p.operator_no = s.operator_no AND p.player_no = s.player_no
@@ -101,75 +115,90 @@ JOIN players p ON p.operator_no = s.operator_no AND p.player_no = s.player_no
 
 # This writer's stripe of house accounts, made where missing.
 # Given: operator numbers, kinds, units, the stripe.
-MAKE_HOUSE_ACCOUNTS = """
+MAKE_HOUSE_ACCOUNTS = f"""
 INSERT INTO accounts (operator_no, kind, unit, stripe)
 SELECT operator_no, kind, unit, $4
-FROM unnest($1::integer[], $2::smallint[], $3::text[]) AS house (operator_no, kind, unit)
+FROM {unnest(HOUSE_KEYS)} AS house (operator_no, kind, unit)
 ON CONFLICT ON CONSTRAINT accounts_owner_key DO NOTHING
 """
 
-HOUSE_ACCOUNTS = """
+HOUSE_ACCOUNTS = f"""
 SELECT a.operator_no, a.kind, a.unit, a.account_no
-FROM unnest($1::integer[], $2::smallint[], $3::text[]) AS house (operator_no, kind, unit)
+FROM {unnest(HOUSE_KEYS)} AS house (operator_no, kind, unit)
 JOIN accounts a ON a.operator_no = house.operator_no AND a.player_no = 0
                AND a.kind = house.kind AND a.unit = house.unit AND a.stripe = $4
 """
 
 # -- writing a flush ------------------------------------------------------------------------
 
-# Everything that a flush changes, in one statement. The arrays come in the order of the
-# column lists below. The journal's ends stay locked until COMMIT, lowest operator first, and so
-# positions ascend in commit order.
-SAVE = """
+_ROUND_SUMS = "boolean text bigint bigint bigint bigint bigint bigint"
+NEW_ROUNDS = f"integer bigint bigint text text {_ROUND_SUMS}"
+CHANGED_ROUNDS = f"integer bigint {_ROUND_SUMS}"
+WALLETS = "integer bigint bigint bigint"
+HOUSE_CHANGES = "integer bigint bigint"
+REVERSALS = "integer bigint bigint"
+JOURNAL = "integer integer bigint bigint"
+ENTRIES = (
+    "integer bigint text smallint smallint bigint bigint bigint bigint bigint bigint bigint bigint "
+    "text smallint smallint smallint text"
+)
+
+# Everything that a flush changes, in one statement. Given: its time, then the rows below in their
+# order. The journal's ends stay locked until COMMIT, lowest operator first, and so positions
+# ascend in commit order.
+SAVE = f"""
 WITH new_rounds AS (
     INSERT INTO rounds (operator_no, round_no, player_no, game_id, round_id, opened,
                         currency_code, bets, wins, total_bet, total_win, closers, covered_to)
-    SELECT * FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::text[], $5::text[],
-                         $6::boolean[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[],
-                         $11::bigint[], $12::bigint[], $13::bigint[])
+    SELECT operator_no, round_no, player_no, game_id, round_id, opened,
+           -- A lone empty text travels as no text at all.
+           coalesce(currency_code, ''), bets, wins, total_bet, total_win, closers, covered_to
+    FROM {unnest(NEW_ROUNDS, 2)}
+         AS n (operator_no, round_no, player_no, game_id, round_id, opened,
+               currency_code, bets, wins, total_bet, total_win, closers, covered_to)
 ), changed_rounds AS (
     UPDATE rounds r
-    SET opened = c.opened, currency_code = c.currency_code, bets = c.bets, wins = c.wins,
-        total_bet = c.total_bet, total_win = c.total_win, closers = c.closers,
+    SET opened = c.opened, currency_code = coalesce(c.currency_code, ''), bets = c.bets,
+        wins = c.wins, total_bet = c.total_bet, total_win = c.total_win, closers = c.closers,
         covered_to = c.covered_to
-    FROM unnest($14::integer[], $15::bigint[], $16::boolean[], $17::text[], $18::bigint[],
-                $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[])
+    FROM {unnest(CHANGED_ROUNDS, 15)}
          AS c (operator_no, round_no, opened, currency_code, bets, wins, total_bet, total_win,
                closers, covered_to)
     WHERE r.operator_no = c.operator_no AND r.round_no = c.round_no
 ), wallets AS (
     UPDATE accounts a SET balance = w.balance, sequence = w.sequence
-    FROM unnest($24::integer[], $25::bigint[], $26::bigint[], $27::bigint[])
-         AS w (operator_no, account_no, balance, sequence)
+    FROM {unnest(WALLETS, 25)} AS w (operator_no, account_no, balance, sequence)
     WHERE a.operator_no = w.operator_no AND a.account_no = w.account_no
 ), house AS (
     UPDATE accounts a SET balance = a.balance + h.change
-    FROM unnest($28::integer[], $29::bigint[], $30::bigint[])
-         AS h (operator_no, account_no, change)
+    FROM {unnest(HOUSE_CHANGES, 29)} AS h (operator_no, account_no, change)
     WHERE a.operator_no = h.operator_no AND a.account_no = h.account_no
 ), reversed AS (
     INSERT INTO reversals (operator_no, original_no, rollback_no)
-    SELECT * FROM unnest($31::integer[], $32::bigint[], $33::bigint[])
+    SELECT * FROM {unnest(REVERSALS, 32)}
+), grown AS (
+    SELECT * FROM {unnest(JOURNAL, 35)} AS g (operator_no, size, numbers_from, numbers_to)
 ), ends AS (
     INSERT INTO journal_ends AS e (operator_no, last_position)
-    SELECT * FROM unnest($53::integer[], $54::integer[])
+    SELECT operator_no, size FROM grown
     ON CONFLICT (operator_no)
         DO UPDATE SET last_position = e.last_position + excluded.last_position
     RETURNING operator_no, last_position
 ), journal AS (
     INSERT INTO journal (operator_no, last_position, size, numbers_from, numbers_to)
-    SELECT ends.operator_no, ends.last_position, j.size, j.numbers_from, j.numbers_to
-    FROM unnest($53::integer[], $54::integer[], $55::bigint[], $56::bigint[])
-         AS j (operator_no, size, numbers_from, numbers_to)
-    JOIN ends ON ends.operator_no = j.operator_no
+    SELECT ends.operator_no, ends.last_position, grown.size, grown.numbers_from, grown.numbers_to
+    FROM grown JOIN ends ON ends.operator_no = grown.operator_no
 )
 INSERT INTO transactions (operator_no, transaction_no, transaction_id, type, state, player_no,
                           account_no, contra_account_no, amount, change, balance_before,
-                          sequence, round_no, related_id, win_type, flags, outcome,
-                          create_time, detail)
-SELECT * FROM unnest($34::integer[], $35::bigint[], $36::text[], $37::smallint[],
-                     $38::smallint[], $39::bigint[], $40::bigint[], $41::bigint[],
-                     $42::bigint[], $43::bigint[], $44::bigint[], $45::bigint[], $46::bigint[],
-                     $47::text[], $48::smallint[], $49::smallint[], $50::smallint[],
-                     $51::timestamptz[], $52::jsonb[])
+                          sequence, round_no, related_id, win_type, flags, outcome, detail,
+                          create_time)
+SELECT operator_no, transaction_no, transaction_id, type, state, player_no, account_no,
+       contra_account_no, amount, change, balance_before, sequence, round_no,
+       nullif(related_id, ''), win_type, flags, outcome, nullif(detail, '')::jsonb,
+       $1::timestamptz
+FROM {unnest(ENTRIES, 39)}
+     AS n (operator_no, transaction_no, transaction_id, type, state, player_no, account_no,
+           contra_account_no, amount, change, balance_before, sequence, round_no, related_id,
+           win_type, flags, outcome, detail)
 """

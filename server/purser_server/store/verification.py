@@ -37,8 +37,8 @@ SELECT f.*, coalesce(op.operator_id, '') AS operator_id, coalesce(p.player_id, '
 FROM ({check}) AS f
 LEFT JOIN operators op ON op.operator_no = f.operator_no
 LEFT JOIN players p ON p.operator_no = f.operator_no AND p.player_no = f.player_no
-ORDER BY f.kind, f.operator_no, f.player_no, f.transaction_id, f.round_id, f.message,
-         f.expected, f.found
+ORDER BY f.kind, f.operator_no, f.player_no, f.unit, f.transaction_id, f.round_id,
+         f.message, f.expected, f.found
 LIMIT :limit
 """
 

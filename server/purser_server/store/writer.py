@@ -30,6 +30,7 @@ from purser_server.ledger.ports import (
     StoreUnavailableError,
 )
 from purser_server.store import statements as sql
+from purser_server.store.arrays import columns
 from purser_server.store.faults import CONNECTION_FAULTS, translate
 from purser_server.store.rows import (
     detail_of,
@@ -200,7 +201,7 @@ class PostgresWriter:
         wanted = {(request.operator, request.command.player_id) for request in requests}
         players: dict[tuple[int, str], int] = {}
         wallets: dict[tuple[int, str, str], Wallet] = {}
-        for row in await self._live.fetch(sql.LOCK_WALLETS, *_columns(wanted, 2)):
+        for row in await self._live.fetch(sql.LOCK_WALLETS, *columns(wanted, sql.IDS)):
             operator, player_id, player, account, unit, balance, sequence, status = row
             players[operator, player_id] = player
             wallets[operator, player_id, unit] = Wallet(
@@ -212,7 +213,7 @@ class PostgresWriter:
     async def _known(self, requests: Sequence[Request]) -> dict[tuple[int, str], Transaction]:
         wanted = {(request.operator, request.command.transaction_id) for request in requests}
         wanted.update(references(requests))
-        rows = await self._live.fetch(sql.KNOWN_TRANSACTIONS, *_columns(wanted, 2))
+        rows = await self._live.fetch(sql.KNOWN_TRANSACTIONS, *columns(wanted, sql.IDS))
         return {
             (row["operator_no"], row["transaction_id"]): transaction_from_row(row) for row in rows
         }
@@ -228,7 +229,7 @@ class PostgresWriter:
             key for key in dict.fromkeys([*rounds_named(requests), *undone]) if key[:2] in players
         ]
         wanted = [(key[0], players[key[:2]], key[2], key[3]) for key in keys]
-        rows = await self._live.fetch(sql.ROUNDS, *_columns(wanted, 4))
+        rows = await self._live.fetch(sql.ROUNDS, *columns(wanted, sql.ROUND_KEYS))
         rounds = {
             keys[row["place"] - 1]: round_from_row(row, keys[row["place"] - 1][1])
             for row in rows
@@ -242,7 +243,7 @@ class PostgresWriter:
         """Tell the rounds of rollbacks which of their wins settle bets."""
         found = {(key[0], rounds[key].number): key for key in undone if key in rounds}
         settlers: dict[RoundKey, list[Settler]] = {key: [] for key in found.values()}
-        for row in await self._live.fetch(sql.SETTLERS, *_columns(found, 2)):
+        for row in await self._live.fetch(sql.SETTLERS, *columns(found, sql.NUMBERS)):
             operator, round_number, number, transaction_id, bet_transaction_id = row
             settlers[found[operator, round_number]].append(
                 Settler(number, transaction_id, bet_transaction_id)
@@ -260,7 +261,7 @@ class PostgresWriter:
             return {}
         return {
             (row[0], row[1]): Session(*row[1:])
-            for row in await self._live.fetch(sql.SESSIONS, *_columns(wanted, 2))
+            for row in await self._live.fetch(sql.SESSIONS, *columns(wanted, sql.IDS))
         }
 
     async def _house_accounts(self, wallets: Mapping[tuple[int, str, str], Wallet]) -> House:
@@ -274,9 +275,9 @@ class PostgresWriter:
         ]
         self._new_house = {}
         if missing:
-            columns = _columns(sorted(missing), 3)
-            await self._live.execute(sql.MAKE_HOUSE_ACCOUNTS, *columns, self._stripe)
-            for row in await self._live.fetch(sql.HOUSE_ACCOUNTS, *columns, self._stripe):
+            accounts = columns(sorted(missing), sql.HOUSE_KEYS)
+            await self._live.execute(sql.MAKE_HOUSE_ACCOUNTS, *accounts, self._stripe)
+            for row in await self._live.fetch(sql.HOUSE_ACCOUNTS, *accounts, self._stripe):
                 operator, kind, unit, account = row
                 self._new_house[operator, AccountKind(kind), unit] = account
         return {**self._house, **self._new_house} if missing else self._house
@@ -295,50 +296,49 @@ class PostgresWriter:
             for operator, wallet in changes.wallets
         ]
         reversals = [(r.operator, r.original, r.rollback) for r in changes.reversals]
-        entries = [
-            (
-                entry.operator,
-                entry.transaction.number,
-                entry.transaction.transaction_id,
-                entry.transaction.type,
-                entry.transaction.state,
-                entry.player,
-                entry.account,
-                entry.contra_account,
-                entry.transaction.amount,
-                entry.transaction.change,
-                entry.transaction.balance_before,
-                entry.transaction.wallet_sequence,
-                entry.round,
-                entry.transaction.related_transaction_id or None,
-                entry.transaction.win_type,
-                flags_of(entry.transaction),
-                entry.transaction.rollback_outcome,
-                entry.transaction.create_time,
-                detail_of(entry.transaction),
-            )
-            # Ids go into their index in one order, so that no two writers wait for each other.
-            for entry in sorted(changes.entries, key=_by_id)
-        ]
+        # Ids go into their index in one order, so that no two writers wait for each other.
+        entries = map(_entry_row, sorted(changes.entries, key=_by_id))
         with self._translated():
             await self._live.execute(
                 sql.SAVE,
-                *_columns(new_rounds, 13),
-                *_columns(rounds, 10),
-                *_columns(wallets, 4),
-                *_columns(changes.house, 3),
-                *_columns(reversals, 3),
-                *_columns(entries, 19),
-                *_columns(_journal(changes.entries), 4),
+                # All that a flush writes has one time.
+                changes.entries[0].transaction.create_time,
+                *columns(new_rounds, sql.NEW_ROUNDS),
+                *columns(rounds, sql.CHANGED_ROUNDS),
+                *columns(wallets, sql.WALLETS),
+                *columns(changes.house, sql.HOUSE_CHANGES),
+                *columns(reversals, sql.REVERSALS),
+                *columns(_journal(changes.entries), sql.JOURNAL),
+                *columns(entries, sql.ENTRIES),
             )
 
 
 _STATUSES = {int(status): status for status in PlayerStatus}
 
 
-def _columns(rows: Iterable[Sequence[Any]], width: int) -> Sequence[Sequence[Any]]:
-    """Turn rows into one array per column, as `unnest` takes them."""
-    return tuple(zip(*rows, strict=True)) or ((),) * width
+def _entry_row(entry: Entry) -> tuple[object, ...]:
+    of = entry.transaction
+    detail = detail_of(of)
+    return (
+        entry.operator,
+        of.number,
+        of.transaction_id,
+        int(of.type),
+        int(of.state),
+        entry.player,
+        entry.account,
+        entry.contra_account,
+        of.amount,
+        of.change,
+        of.balance_before,
+        of.wallet_sequence,
+        entry.round,
+        of.related_transaction_id,
+        int(of.win_type),
+        flags_of(of),
+        int(of.rollback_outcome),
+        "" if detail is None else json.dumps(detail),
+    )
 
 
 def _by_id(entry: Entry) -> tuple[int, str]:
