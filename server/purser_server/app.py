@@ -180,8 +180,8 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
             services,
             authenticator,
             metrics.observe_call,
-            # Above what the lanes hold: their own answer says more than gRPC's.
-            ServerLimits(max_concurrent_calls=settings.lanes * settings.queue_limit + 1_000),
+            # Above what the queue holds: its own answer says more than gRPC's.
+            ServerLimits(max_concurrent_calls=settings.queue_limit + 1_000),
             stopping,
             share_port=share_port,
         )

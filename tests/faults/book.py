@@ -142,6 +142,9 @@ class Book:
             )
         ]
 
+    async def close(self) -> None:
+        """End what the book keeps open."""
+
     # -- checking --------------------------------------------------------------------------------
 
     async def assert_kept(self) -> None:

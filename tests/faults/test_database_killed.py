@@ -16,6 +16,7 @@ import pytest
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from tests.faults import rounds
 from tests.faults.book import Book
+from tests.faults.streaming import StreamBook
 from tests.faults.traffic import Traffic
 from tests.support.client import Client, Installation, failure_of, new_id
 from tests.support.process import PurserProcess, data_dir_options
@@ -58,7 +59,8 @@ class Reader:
 
 async def _play_through(installation: Installation, dice: random.Random, fault: object) -> Book:
     """Play while the fault happens, until the server answers again; then settle and check."""
-    book = Book(await installation.new_casino())
+    # Batches go over a stream in half of the rounds.
+    book = dice.choice([Book, StreamBook])(await installation.new_casino())
     traffic = Traffic(book, dice)
     await traffic.start()
     reader = Reader(book.client, await book.client.new_player())
@@ -72,6 +74,7 @@ async def _play_through(installation: Installation, dice: random.Random, fault: 
     await book.assert_kept()
     await book.settle()
     await book.assert_settled(installation)
+    await book.close()
     return book
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.faults import rounds
 from tests.faults.book import Book
+from tests.faults.streaming import StreamBook
 from tests.faults.traffic import Traffic
 from tests.support.calls import until_ready
 from tests.support.client import Installation, new_id
@@ -17,17 +18,18 @@ from tests.support.process import PurserProcess, data_dir_options
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("make_book", "share"), [(Book, 1.0), (StreamBook, 0.5)])
 async def test_what_was_acknowledged_survives_kill_nine_and_a_retry_settles_the_rest(
-    short_tmp: Path,
+    short_tmp: Path, make_book: type[Book], share: float
 ) -> None:
     dice = random.Random(9)
     server = PurserProcess(*data_dir_options(short_tmp / new_id("killed")))
     unanswered = 0
     async with server:
         installation = Installation(server.address)
-        for _ in range(rounds()):
+        for _ in range(rounds(share)):
             casino = await installation.new_casino()
-            book = Book(casino)
+            book = make_book(casino)
             traffic = Traffic(book, dice)
             await traffic.start()
             await asyncio.sleep(dice.uniform(0.05, 1.0))
@@ -38,6 +40,7 @@ async def test_what_was_acknowledged_survives_kill_nine_and_a_retry_settles_the_
             unanswered += book.unanswered
             await book.settle()
             await book.assert_settled(installation)
+            await book.close()
             assert "Traceback" not in server.errors.decode(), server.errors.decode()
         await installation.assert_consistent()
         await installation.close()

@@ -35,11 +35,12 @@ def command_line(process: psutil.Process) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 4])
 async def test_a_killed_worker_costs_no_answer_that_was_given(
-    short_tmp: Path, dice: random.Random
+    short_tmp: Path, dice: random.Random, workers: int
 ) -> None:
     options = data_dir_options(short_tmp / new_id("workers"))
-    async with PurserProcess(*options, "--workers", "2") as server:
+    async with PurserProcess(*options, "--workers", str(workers)) as server:
         await until_ready(server.address)
         installation = Installation(server.address)
         for _ in range(rounds(0.2)):
@@ -50,7 +51,7 @@ async def test_a_killed_worker_costs_no_answer_that_was_given(
             await asyncio.sleep(dice.uniform(0.2, 1.0))
             killed = dice.choice(workers_of(server))
             killed.kill()
-            await _until_two_workers_run(server, killed.pid)
+            await _until_replaced(server, killed.pid, workers)
             await asyncio.sleep(0.5)
             await asyncio.gather(*(traffic.stop() for traffic in traffics))
             for book in books:
@@ -66,11 +67,11 @@ async def _clients(installation: Installation, count: int) -> list[Client]:
     return [await installation.new_casino() for _ in range(count)]
 
 
-async def _until_two_workers_run(server: PurserProcess, killed: int) -> None:
+async def _until_replaced(server: PurserProcess, killed: int, workers: int) -> None:
     deadline = time.monotonic() + BOUND_S
     while True:
         running = [worker for worker in workers_of(server) if worker.pid != killed]
-        if len(running) == 2:
+        if len(running) == workers:
             return
         assert time.monotonic() < deadline, "the killed worker is not replaced"
         await asyncio.sleep(0.05)
