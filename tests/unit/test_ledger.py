@@ -95,6 +95,80 @@ async def test_players_requests_wait_for_the_flush_that_holds_the_player(wide: D
     assert numbers == sorted(numbers)
 
 
+async def test_a_player_who_waits_for_a_flush_that_hangs_keeps_nobody_else_waiting(
+    wide: Desk,
+) -> None:
+    held = await hold_a_lane(wide, PLAYERS[0])
+    second = wide.ask(bet("second", "0.10", player=PLAYERS[0]))
+    await asyncio.sleep(0.05)  # longer than a flush may be alone
+
+    for player in PLAYERS[1:]:
+        accepted(await wide.does(bet(f"b {player}", "1.00", player=player)))
+
+    assert not (held.done() or second.done())
+    wide.writers[-1].release()
+    await asyncio.gather(held, second)
+
+
+async def test_callers_who_gave_up_leave_their_room_to_others(wide: Desk) -> None:
+    held = await hold_a_lane(wide, PLAYERS[0])
+    group = asyncio.create_task(
+        wide.atomically(*(bet(f"g {p}", "0.10", player=p) for p in PLAYERS[:2]))
+    )
+    impatient = [wide.ask(bet(f"i{n}", "0.10", player=PLAYERS[0])) for n in range(18)]
+    await turns()
+    assert wide.ledger.queued == 20
+    for asked in (group, *impatient):
+        asked.cancel()
+    await turns()
+
+    assert wide.ledger.queued == 0
+    # The player who waited for the rest of the group goes on.
+    accepted(await wide.does(bet("on", "1.00", player=PLAYERS[1])))
+    wide.writers[-1].release()
+    await held
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+async def test_stop_ends_when_nobody_waits_any_more(casino: Casino, lanes: int) -> None:
+    for player in PLAYERS:
+        casino.player(player, eur="10.00")
+    async with open_desk(casino, lanes=lanes) as desk:
+        held = await hold_a_lane(desk, PLAYERS[0])
+        behind = desk.ask(bet("behind", "0.10", player=PLAYERS[0]))
+        await turns()
+        stopping = asyncio.create_task(desk.ledger.stop())
+        await turns()
+        behind.cancel()
+        desk.writers[-1].release()
+        await held
+        await asyncio.wait_for(stopping, 5)
+
+
+async def test_a_lane_without_a_store_leaves_the_work_to_the_others(wide: Desk) -> None:
+    wide.writers[-1].is_down = True
+    results = await asyncio.gather(
+        *(wide.does(bet(f"a {p}", "1.00", player=p)) for p in PLAYERS[:1])
+    )
+    assert refused(results[0]).reason is Reason.LEDGER_UNAVAILABLE
+
+    for number in range(50):
+        accepted(await wide.does(bet(f"b{number}", "0.01", player=PLAYERS[number % 12])))
+
+    wide.writers[-1].is_down = False
+
+
+async def test_without_any_store_everybody_hears_so_at_once(wide: Desk) -> None:
+    for writer in wide.writers:
+        writer.is_down = True
+    first = await asyncio.gather(*(wide.does(bet(f"a {p}", "1.00", player=p)) for p in PLAYERS))
+    assert {refused(result).reason for result in first} == {Reason.LEDGER_UNAVAILABLE}
+    for writer in wide.writers:
+        writer.is_down = False
+
+    accepted(await wide.does(bet("back", "1.00", player=PLAYERS[0])))
+
+
 async def test_who_gave_up_is_left_out(wide: Desk) -> None:
     held = await hold_a_lane(wide, PLAYERS[0])
     impatient = wide.ask(bet("impatient", "1.00", player=PLAYERS[0]))

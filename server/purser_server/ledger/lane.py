@@ -35,6 +35,9 @@ COMMIT_ATTEMPTS = 20
 UNAVAILABLE_PAUSE_S = 0.02
 """How long a flush waits before it tries a store again that fails at once."""
 
+RECONNECT_PAUSE_S = 0.1
+"""How long a lane without a store pauses before it tries to connect, while others work."""
+
 CONTENTION_ATTEMPTS = 10
 CONTENTION_BOUND_S = 15.0
 """How often, and how long, a flush is tried when other writers are in its way."""
@@ -65,6 +68,7 @@ class Lane:
         self._limits = limits
         self._observe = observe
         self._store_is_down = False
+        queue.writers_up += 1
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -84,14 +88,31 @@ class Lane:
             await self._serve(taken)
             self._queue.finish(taken)
             if self._store_is_down:
-                # Let nobody wait in line for a database that is away.
-                self._queue.refuse_all(ledger_unavailable())
+                await self._stand_aside()
             try:
                 self._observe(taken.size, loop.time() - started)
             except Exception:
                 _log.exception("a flush could not be observed")
             # Those who were answered may ask again now, and so join the next flush.
             await asyncio.sleep(0)
+
+    async def _stand_aside(self) -> None:
+        """Leave the work to the lanes that have a store; with none, let nobody wait in line."""
+        while self._queue.writers_up and not self._queue.is_stopping:
+            try:
+                await self._writer.connect(0.0)
+            except StoreUnavailableError:
+                await asyncio.sleep(RECONNECT_PAUSE_S)
+            else:
+                self._set_down(False)
+                return
+        if not self._queue.writers_up:
+            self._queue.refuse_all(ledger_unavailable())
+
+    def _set_down(self, is_down: bool) -> None:
+        if is_down != self._store_is_down:
+            self._store_is_down = is_down
+            self._queue.writers_up += -1 if is_down else 1
 
     async def _serve(self, taken: Taken) -> None:
         """Write what was taken and answer its callers; whatever happens, each gets an answer."""
@@ -124,7 +145,7 @@ class Lane:
             try:
                 await self._writer.connect(patience_s)
                 results = await flush.attempt()
-                self._store_is_down = False
+                self._set_down(False)
                 return results
             except CommitUnknownError as error:
                 # Only the ids can tell, and the next attempt looks them up.
@@ -136,7 +157,7 @@ class Lane:
                 deadline = clock() + patience_s
             except StoreUnavailableError as error:
                 if clock() >= deadline:
-                    self._store_is_down = True
+                    self._set_down(True)
                     _log.warning("the database is unavailable: %s", error)
                     return _all_refused(groups, ledger_unavailable())
                 await asyncio.sleep(UNAVAILABLE_PAUSE_S)

@@ -1,49 +1,74 @@
-"""The queue before the writers: what waits, in the order in which it came, and who may take it.
+"""The queue before the writers: a line per player, and whose turn it is to write.
 
-A player's requests are decided in their order: while a flush holds requests of a player, no other
-flush takes any. While little waits, one writer at a time flushes, for a flush costs about as much
-as a dozen of its operations; when much waits, all do.
+A player's requests are decided in their order: while a flush holds a player, no other flush takes
+requests of that player. Who stands at the head of a line and is held by nobody is `ready`, and
+what is taken is taken from ready players alone; a slow flush, or a player with thousands of
+requests, costs the others nothing.
+
+What needs several players (an atomic group, or requests that name the same ids) stands in all
+their lines, and is taken when it is at the head of each. Lines are joined in one step, and so two
+such items never wait for each other.
+
+While little waits, one writer at a time flushes, for a flush costs about as much as a dozen of its
+operations.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain, count
+from operator import attrgetter
 
 from purser_server.domain.decisions import Result
 from purser_server.domain.errors import Refusal
 from purser_server.ledger.batch import Group
 
 SIDE_BY_SIDE = 16
-"""So many operations must wait for a second writer to flush beside the first."""
+"""So many players must be ready for a second writer to flush beside the first."""
 
 ALONE_BOUND_S = 0.02
 """A flush that takes longer (a lock, a lost connection) keeps no other writer waiting."""
-
-_PASSED_OVER_BOUND = 2_000
-"""How many groups of busy players are passed over in search of others."""
 
 PlayerKey = tuple[int, str]
 
 
 class Job:
-    """Groups that one caller waits for; `done` gives their results, group by group."""
+    """What one caller waits for; `done` gives the results, group by group."""
 
-    __slots__ = ("done", "groups", "left", "results", "together", "unanswered")
+    __slots__ = ("done", "item_of_many", "results", "unanswered", "untaken")
 
-    def __init__(self, groups: Sequence[Group], together: bool) -> None:
-        self.groups = groups
-        self.together = together
-        self.left: Sequence[int] = range(len(groups))
-        self.unanswered = len(groups)
-        self.results: list[list[Result]] = [[]] * len(groups)
+    def __init__(self, groups: int) -> None:
         self.done: asyncio.Future[list[list[Result]]] = asyncio.get_running_loop().create_future()
+        self.results: list[list[Result]] = [[]] * groups
+        self.unanswered = groups
+        self.untaken = 0
+        self.item_of_many: Item | None = None
 
-    @property
-    def size(self) -> int:
-        """Operations that nobody has taken yet."""
-        return sum(len(self.groups[place].requests) for place in self.left)
+    def answer(self, place: int, results: list[Result]) -> None:
+        """Note the results of one group; with the last one the job is done."""
+        self.results[place] = results
+        self.unanswered -= 1
+        if not self.unanswered and not self.done.done():
+            self.done.set_result(self.results)
+
+
+class Item:
+    """Groups that are taken together, from `place` on among those of their job."""
+
+    __slots__ = ("groups", "job", "number", "place", "players", "ready", "size")
+
+    def __init__(self, number: int, job: Job, place: int, groups: Sequence[Group]) -> None:
+        self.number = number
+        self.job = job
+        self.place = place
+        self.groups = groups
+        requests = list(chain.from_iterable(group.requests for group in groups))
+        self.size = len(requests)
+        self.players = {(request.operator, request.command.player_id) for request in requests}
+        # The players, of several, who wait for nothing but the others.
+        self.ready: set[PlayerKey] = set()
 
 
 class Taken:
@@ -53,73 +78,106 @@ class Taken:
         self.groups: list[Group] = []
         self.players: set[PlayerKey] = set()
         self.size = 0
-        self._places: list[tuple[Job, int]] = []
+        self._items: list[Item] = []
 
-    def add(self, job: Job, place: int, group: Group, players: Iterable[PlayerKey]) -> None:
-        """Take a group of a job."""
-        self.groups.append(group)
-        self.players.update(players)
-        self.size += len(group.requests)
-        self._places.append((job, place))
+    def add(self, item: Item) -> None:
+        """Take an item."""
+        self._items.append(item)
+        self.players |= item.players
+        self.size += item.size
+        item.job.untaken -= item.size
+
+    def in_order(self) -> Taken:
+        """Return this with its groups in the order in which they came."""
+        self._items.sort(key=attrgetter("number"))
+        self.groups = [group for item in self._items for group in item.groups]
+        return self
 
     def answer(self, results: Sequence[list[Result]]) -> None:
-        """Give each job its results; a job that has all of them is done."""
-        for (job, place), result in zip(self._places, results, strict=True):
-            job.results[place] = result
-            job.unanswered -= 1
-            if not job.unanswered and not job.done.done():
-                job.done.set_result(job.results)
+        """Give each caller the results, which stand in the order of `groups`."""
+        at = iter(results)
+        for item in self._items:
+            for place in range(item.place, item.place + len(item.groups)):
+                item.job.answer(place, next(at))
 
     def fail(self, error: Exception) -> None:
-        """Let all the jobs fail."""
-        for job, _ in self._places:
-            if not job.done.done():
-                job.done.set_exception(error)
+        """Let all the callers' jobs fail."""
+        for item in self._items:
+            if not item.job.done.done():
+                item.job.done.set_exception(error)
 
 
 class Queue:
-    """Jobs of all callers, for all writers of a process. `bound` is in operations."""
+    """Jobs of all callers, for all writers of a process. Both bounds are in operations.
+
+    `size` counts the operations that wait, without those of callers who gave up; `writers_up` the
+    writers that have a store to write to.
+    """
 
     def __init__(self, bound: int, per_flush: int) -> None:
         self._bound = bound
         self._per_flush = per_flush
-        self._jobs: deque[Job] = deque()
-        self._busy: set[PlayerKey] = set()
+        self.writers_up = 0
+        # A player has a line while something of the player waits or is held by a flush.
+        self._lines: dict[PlayerKey, deque[Item]] = {}
+        self._ready: deque[PlayerKey] = deque()
+        self._numbers = count()
+        self._under_way: set[Taken] = set()
+        self._alone: Taken | None = None
+        self._alone_bound: asyncio.TimerHandle | None = None
         self._idle: list[asyncio.Future[None]] = []
-        self._alone: asyncio.TimerHandle | None = None
-        self._holder: Taken | None = None
-        self._all_are_busy = False
         self._is_waking = False
-        self._stopping = False
+        self.is_stopping = False
         self.size = 0
+
+    # -- callers ---------------------------------------------------------------------------------
 
     def has_room(self, size: int) -> bool:
         """Tell whether so many operations may join; an empty queue takes a call of any size."""
-        if self._stopping:
+        if self.is_stopping:
             return False
         return self.size == 0 or self.size + size <= self._bound
 
     def put(self, groups: Sequence[Group], *, together: bool = False) -> Job:
         """Add groups, of which `together` makes one flush; the caller saw that there is room."""
-        job = Job(groups, together)
-        self._jobs.append(job)
-        self.size += job.size
+        job = Job(len(groups))
+        if together:
+            self._join(Item(next(self._numbers), job, 0, groups))
+        else:
+            for place, group in enumerate(groups):
+                self._join(Item(next(self._numbers), job, place, (group,)))
+        self.size += job.untaken
+        job.done.add_done_callback(lambda done: self._give_up(job) if done.cancelled() else None)
         self._wake()
         return job
 
     def stop(self) -> None:
         """Let the writers end when nothing waits any more."""
-        self._stopping = True
+        self.is_stopping = True
         self._wake()
 
-    def refuse_all(self, refusal: Refusal) -> None:
-        """Answer everything that waits with a refusal."""
-        waiting, self._jobs, self.size = self._jobs, deque(), 0
-        for job in waiting:
-            refused = Taken()
-            for place in job.left:
-                refused.add(job, place, job.groups[place], ())
-            refused.answer([[refusal] * len(group.requests) for group in refused.groups])
+    def _join(self, item: Item) -> None:
+        item.job.untaken += item.size
+        if len(item.players) > 1:
+            item.job.item_of_many = item
+        for player in item.players:
+            line = self._lines.get(player)
+            if line is None:
+                self._lines[player] = deque((item,))
+                self._ready.append(player)
+            else:
+                line.append(item)
+
+    def _give_up(self, job: Job) -> None:
+        """Forget what a caller no longer waits for; players who waited for it go on."""
+        self.size -= job.untaken
+        job.untaken = 0
+        if job.item_of_many is not None:
+            self._ready.extend(job.item_of_many.ready)
+            job.item_of_many.ready.clear()
+        self._wake()
+
+    # -- writers ---------------------------------------------------------------------------------
 
     async def take(self) -> Taken | None:
         """Wait for what this writer may flush now; None when the queue has stopped and is empty.
@@ -127,14 +185,12 @@ class Queue:
         Give it to `finish` afterwards.
         """
         while True:
-            if self._may_take():
-                taken = self._take()
-                if taken.groups:
-                    self._begin(taken)
-                    self._wake()
-                    return taken
-                self._all_are_busy = self.size > 0
-            if self._stopping and not self._jobs:
+            taken = self._take() if self._may_take() else None
+            if taken is not None and taken.size:
+                self._begin(taken)
+                return taken
+            if self.is_stopping and not self.size:
+                self._wake()
                 return None
             turn = asyncio.get_running_loop().create_future()
             self._idle.append(turn)
@@ -143,93 +199,99 @@ class Queue:
 
     def finish(self, taken: Taken) -> None:
         """Let others have the players of a flush that is over."""
-        self._busy -= taken.players
-        self._all_are_busy = False
-        if taken is self._holder:
+        self._under_way.discard(taken)
+        for player in taken.players:
+            if self._lines[player]:
+                self._ready.append(player)
+            else:
+                del self._lines[player]
+        if taken is self._alone:
             self._end_alone()
+        self._wake()
+
+    def refuse_all(self, refusal: Refusal) -> None:
+        """Answer everything that waits with a refusal."""
+        waiting = {id(item): item for line in self._lines.values() for item in line}
+        held = set[PlayerKey]().union(*(taken.players for taken in self._under_way))
+        self._lines = {player: deque() for player in held}
+        self._ready.clear()
+        self.size = 0
+        for item in waiting.values():
+            item.job.untaken = 0
+            for place, group in enumerate(item.groups, item.place):
+                item.job.answer(place, [refusal] * len(group.requests))
         self._wake()
 
     # -- whose turn it is ------------------------------------------------------------------------
 
     def _may_take(self) -> bool:
-        if not self.size or self._all_are_busy:
-            return False
-        return self._alone is None or self.size >= SIDE_BY_SIDE
+        ready = len(self._ready)
+        return ready >= SIDE_BY_SIDE or (ready > 0 and self._alone is None)
 
     def _begin(self, taken: Taken) -> None:
-        self._busy |= taken.players
+        self._under_way.add(taken)
         if self._alone is None:
-            self._holder = taken
+            self._alone = taken
             loop = asyncio.get_running_loop()
-            self._alone = loop.call_later(ALONE_BOUND_S, self._alone_too_long)
+            self._alone_bound = loop.call_later(ALONE_BOUND_S, self._alone_too_long)
+        self._wake()
 
     def _alone_too_long(self) -> None:
         self._end_alone()
         self._wake()
 
     def _end_alone(self) -> None:
-        if self._alone is not None:
-            self._alone.cancel()
-        self._alone = self._holder = None
+        if self._alone_bound is not None:
+            self._alone_bound.cancel()
+        self._alone = self._alone_bound = None
 
     def _wake(self) -> None:
         """Wake the writer that has been idle for the shortest time, if there is work for it."""
-        if self._may_take() and self._idle and not self._is_waking:
-            self._is_waking = True
-            self._idle.pop().set_result(None)
-        elif self._stopping and not self._jobs:
+        if self.is_stopping and not self.size:
             while self._idle:
                 self._idle.pop().set_result(None)
+        elif self._idle and not self._is_waking and self._may_take():
+            self._is_waking = True
+            self._idle.pop().set_result(None)
 
     # -- what is taken ---------------------------------------------------------------------------
 
     def _take(self) -> Taken:
-        """Take what waits, in its order, up to the bound of a flush.
-
-        Passed over are groups of players that another flush holds, and with them what came later
-        of the same players; callers who gave up are left out.
-        """
-        taken, blocked, kept = Taken(), set(self._busy), deque[Job]()
-        while self._jobs and len(blocked) < len(self._busy) + _PASSED_OVER_BOUND:
-            job = self._jobs.popleft()
-            if job.done.done():
-                self.size -= job.size
-                continue
-            is_full = self._take_of(job, taken, blocked)
-            if job.left:
-                kept.append(job)
-            if is_full:
+        """Take from the lines of ready players, one after another, up to the bound of a flush."""
+        taken = Taken()
+        while self._ready:
+            player = self._ready.popleft()
+            if not self._take_line(player, taken):
+                if player not in taken.players:
+                    self._ready.appendleft(player)
                 break
-        self._jobs.extendleft(reversed(kept))
         self.size -= taken.size
-        return taken
+        return taken.in_order()
 
-    def _take_of(self, job: Job, taken: Taken, blocked: set[PlayerKey]) -> bool:
-        """Take groups of a job; tell whether the flush is full."""
-        groups = job.groups
-        if job.together:
-            players = [key for group in groups for key in _players_of(group)]
-            if not blocked.isdisjoint(players):
-                blocked.update(players)
-                return False
-            if taken.groups and taken.size + len(players) > self._per_flush:
-                return True
-        left: list[int] = []
-        for at, place in enumerate(job.left):
-            group = groups[place]
-            players = _players_of(group)
-            if not blocked.isdisjoint(players):
-                blocked.update(players)
-                left.append(place)
+    def _take_line(self, player: PlayerKey, taken: Taken) -> bool:
+        """Take from a line what can be taken now; False when the flush is full."""
+        line = self._lines[player]
+        while line:
+            item = line[0]
+            if item.job.done.done():
+                line.popleft()
                 continue
-            too_large = taken.size + len(group.requests) > self._per_flush
-            if too_large and taken.groups and not job.together:
-                job.left = [*left, *job.left[at:]]
+            if taken.size and taken.size + item.size > self._per_flush:
+                return False
+            if len(item.players) > 1:
+                if player not in taken.players:
+                    self._take_of_many(item, player, taken)
                 return True
-            taken.add(job, place, group, players)
-        job.left = left
-        return False
+            line.popleft()
+            taken.add(item)
+        if player not in taken.players:
+            del self._lines[player]
+        return True
 
-
-def _players_of(group: Group) -> list[PlayerKey]:
-    return [(request.operator, request.command.player_id) for request in group.requests]
+    def _take_of_many(self, item: Item, player: PlayerKey, taken: Taken) -> None:
+        """Take an item when the last of its players is ready for it."""
+        item.ready.add(player)
+        if len(item.ready) == len(item.players):
+            for each in item.players:
+                self._lines[each].popleft()
+            taken.add(item)

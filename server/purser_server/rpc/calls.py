@@ -119,7 +119,7 @@ class CallInterceptor(ServerInterceptor):
                 return answer
             except BaseException as error:
                 code = _code_of(error, method)
-                await _abort_unless_ended(context, error)
+                await _abort_for(context, error)
                 raise
             finally:
                 self._observe(method, code.name, time.perf_counter() - started)
@@ -145,7 +145,7 @@ class CallInterceptor(ServerInterceptor):
                 context.set_trailing_metadata(((REQUEST_ID, request_id()),))
             except BaseException as error:
                 code = _code_of(error, method)
-                await _abort_unless_ended(context, error)
+                await _abort_for(context, error)
                 raise
             finally:
                 self._observe(method, code.name, time.perf_counter() - started)
@@ -179,8 +179,8 @@ def _code_of(error: BaseException, method: str) -> grpc.StatusCode:
     return grpc.StatusCode.INTERNAL
 
 
-async def _abort_unless_ended(context: Context, error: BaseException) -> None:
-    """End the call with the error's status and details, unless it has ended already."""
+async def _abort_for(context: Context, error: BaseException) -> None:
+    """End the call with the error's status and details, if it is one that callers are told."""
     if isinstance(error, RefusedError):
         await _abort(context, edge_refusal(error.refusal))
     elif isinstance(error, Exception) and not isinstance(error, AbortError):

@@ -127,7 +127,7 @@ class ExecuteStream:
             await self._taken.wait()
         self._under_way += len(message.operations)
         if message.atomic:
-            # A group may hold players of any lane: it neither overtakes nor is overtaken.
+            # A group may hold any players: it neither overtakes nor is overtaken.
             await self._all_done()
         # Tasks begin in the order of their making, and queue their operations before they wait.
         task = asyncio.create_task(self._answer(message))
