@@ -58,6 +58,7 @@ lint-python: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/mypy scripts/gen.py
+	$(BIN)/mypy scripts/unasync.py
 	$(BIN)/lint-imports
 
 # The protos of the main branch are unpacked first: that works in worktrees and shallow clones too.
@@ -73,14 +74,16 @@ lint-protos: $(INSTALLED)
 	done; \
 	echo "buf breaking is left out: git shows no main branch with protos here"
 	$(BIN)/python scripts/gen.py --check
+	$(BIN)/python scripts/unasync.py --check
 
 format: $(INSTALLED) ## Bring Python and protos into their form
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 	$(BIN)/buf format -w
 
-gen: $(INSTALLED) ## Generate the Python stubs from protos/
+gen: $(INSTALLED) ## Generate the Python stubs from protos/, and the synchronous client's verbs
 	$(BIN)/python scripts/gen.py
+	$(BIN)/python scripts/unasync.py
 
 pins: ## Renew constraints.txt: the newest versions that pyproject.toml allows
 	@$(call must_do,$(PINS_PYTHON))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import choice, getrandbits
 from types import TracebackType
 from typing import Any, Self
@@ -130,18 +130,26 @@ class Casino:
         await asyncio.gather(*(play() for _ in range(_MESSAGES_AT_ONCE)))
 
     async def execute(self, operations: Sequence[pb.Operation]) -> None:
-        """Execute operations in one call. Raises LedgerError when one is refused."""
-        request = pb.ExecuteRequest(operations=operations)
-        response = await self.wallet.Execute(request, metadata=self.metadata)
-        for result in response.results:
-            if result.HasField("error"):
-                raise LedgerError(f"refused: {result.error.message}")
+        """Execute new operations before a measurement: the next one begins behind them.
+
+        Raises LedgerError when one is refused.
+        """
+        await self.play(operations)
         self._position += len(operations)
 
-    async def verify(self, acknowledged: Sequence[str]) -> None:
+    async def play(self, operations: Sequence[pb.Operation]) -> list[str]:
+        """Execute operations in one call; return what is acknowledged.
+
+        Raises LedgerError when one is refused.
+        """
+        request = pb.ExecuteRequest(operations=operations)
+        response = await self.wallet.Execute(request, metadata=self.metadata)
+        return acknowledged(response.results)
+
+    async def verify(self, ids: Sequence[str]) -> None:
         """Raise LedgerError unless the ledger verifies and holds each of these once.
 
-        `acknowledged` are the ids of what was answered since the last time; what is beyond them
+        `ids` are those of what was answered since the last time; what is beyond them
         in the history was answered too late to count.
         """
         verified = await self._ledger.VerifyLedger(
@@ -152,7 +160,7 @@ class Casino:
         if not verified.consistent:
             raise LedgerError(f"the ledger does not verify: {verified.findings[0].message}")
         found = await self._history_since()
-        for transaction_id in acknowledged:
+        for transaction_id in ids:
             if found[transaction_id] != 1:
                 raise LedgerError(f"{transaction_id} stands {found[transaction_id]} times")
 
@@ -172,6 +180,16 @@ class Casino:
                 feed.cancel()
                 return found
         raise LedgerError("the feed ended before its end was seen")
+
+
+def acknowledged(results: Iterable[pb.OperationResult]) -> list[str]:
+    """Return the ids of what was carried out. Raises LedgerError when something was refused."""
+    ids = []
+    for result in results:
+        if result.HasField("error"):
+            raise LedgerError(f"refused: {result.error.message}")
+        ids.append(result.transaction.transaction_id)
+    return ids
 
 
 def pairs(size: int, pick: Callable[[], str]) -> list[pb.Operation]:

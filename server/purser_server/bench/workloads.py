@@ -13,7 +13,7 @@ from typing import Any
 
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser_client import AsyncPurserClient, Money
-from purser_server.bench.casino import Casino, LedgerError, bet, new_id, pairs, win
+from purser_server.bench.casino import Casino, acknowledged, bet, new_id, pairs, win
 from purser_server.bench.window import Window
 
 _STAKE = Money("1.00", "EUR")
@@ -105,10 +105,7 @@ def execute(size: int) -> Load:
             while not window.over:
                 operations = pairs(size, pick)
                 sent = perf_counter()
-                response = await casino.wallet.Execute(
-                    pb.ExecuteRequest(operations=operations), metadata=casino.metadata
-                )
-                window.answered(_acknowledged(response.results), sent)
+                window.answered(await casino.play(operations), sent)
 
         await asyncio.gather(*(play() for _ in range(in_flight)))
 
@@ -131,17 +128,10 @@ def stream(size: int) -> Load:
                 yield pb.StreamExecuteRequest(correlation_id=number, operations=pairs(size, pick))
 
         async for answer in casino.wallet.StreamExecute(messages(), metadata=casino.metadata):
-            window.answered(_acknowledged(answer.results), sent.pop(answer.correlation_id))
+            window.answered(acknowledged(answer.results), sent.pop(answer.correlation_id))
             room.release()
 
     return load
-
-
-def _acknowledged(results: Sequence[pb.OperationResult]) -> list[str]:
-    for result in results:
-        if result.HasField("error"):
-            raise LedgerError(f"refused: {result.error.message}")
-    return [result.transaction.transaction_id for result in results]
 
 
 WORKLOADS = (

@@ -1,0 +1,1 @@
+"""The benchmark: what it counts, and what it does not."""
