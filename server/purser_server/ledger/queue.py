@@ -18,12 +18,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from itertools import chain, count
+from itertools import count
 from operator import attrgetter
 
 from purser_server.domain.decisions import Result
 from purser_server.domain.errors import Refusal
 from purser_server.ledger.batch import Group
+from purser_server.ledger.ports import Request
 
 SIDE_BY_SIDE = 16
 """So many players must be ready for a second writer to flush beside the first."""
@@ -64,11 +65,23 @@ class Item:
         self.job = job
         self.place = place
         self.groups = groups
-        requests = list(chain.from_iterable(group.requests for group in groups))
+        requests = groups[0].requests if len(groups) == 1 else _requests_of(groups)
         self.size = len(requests)
-        self.players = {(request.operator, request.command.player_id) for request in requests}
+        self.players = _players_of(requests)
         # The players, of several, who wait for nothing but the others.
-        self.ready: set[PlayerKey] = set()
+        self.ready: set[PlayerKey] | None = None if len(self.players) == 1 else set()
+
+
+def _requests_of(groups: Sequence[Group]) -> list[Request]:
+    return [request for group in groups for request in group.requests]
+
+
+def _players_of(requests: Sequence[Request]) -> tuple[PlayerKey, ...]:
+    """Return the players, each once."""
+    if len(requests) == 1:
+        request = requests[0]
+        return ((request.operator, request.command.player_id),)
+    return tuple({(request.operator, request.command.player_id) for request in requests})
 
 
 class Taken:
@@ -83,7 +96,7 @@ class Taken:
     def add(self, item: Item) -> None:
         """Take an item."""
         self._items.append(item)
-        self.players |= item.players
+        self.players.update(item.players)
         self.size += item.size
         item.job.untaken -= item.size
 
@@ -158,7 +171,7 @@ class Queue:
 
     def _join(self, item: Item) -> None:
         item.job.untaken += item.size
-        if len(item.players) > 1:
+        if item.ready is not None:
             item.job.item_of_many = item
         for player in item.players:
             line = self._lines.get(player)
@@ -172,7 +185,7 @@ class Queue:
         """Forget what a caller no longer waits for; players who waited for it go on."""
         self.size -= job.untaken
         job.untaken = 0
-        if job.item_of_many is not None:
+        if job.item_of_many is not None and job.item_of_many.ready:
             self._ready.extend(job.item_of_many.ready)
             job.item_of_many.ready.clear()
         self._wake()
@@ -194,8 +207,14 @@ class Queue:
                 return None
             turn = asyncio.get_running_loop().create_future()
             self._idle.append(turn)
-            await turn
-            self._is_waking = False
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn in self._idle:
+                    self._idle.remove(turn)
+                raise
+            finally:
+                self._is_waking = False
 
     def finish(self, taken: Taken) -> None:
         """Let others have the players of a flush that is over."""
@@ -259,17 +278,21 @@ class Queue:
     def _take(self) -> Taken:
         """Take from the lines of ready players, one after another, up to the bound of a flush."""
         taken = Taken()
-        while self._ready:
-            player = self._ready.popleft()
-            if not self._take_line(player, taken):
+        again: deque[PlayerKey] = deque()
+        while again or self._ready:
+            player = again.popleft() if again else self._ready.popleft()
+            if not self._take_line(player, taken, again):
                 if player not in taken.players:
                     self._ready.appendleft(player)
                 break
         self.size -= taken.size
         return taken.in_order()
 
-    def _take_line(self, player: PlayerKey, taken: Taken) -> bool:
-        """Take from a line what can be taken now; False when the flush is full."""
+    def _take_line(self, player: PlayerKey, taken: Taken, again: deque[PlayerKey]) -> bool:
+        """Take from a line what can be taken now; False when the flush is full.
+
+        Players whose lines go on behind an item of several are to be looked at `again`.
+        """
         line = self._lines[player]
         while line:
             item = line[0]
@@ -278,9 +301,12 @@ class Queue:
                 continue
             if taken.size and taken.size + item.size > self._per_flush:
                 return False
-            if len(item.players) > 1:
+            if item.ready is not None:
                 if player not in taken.players:
-                    self._take_of_many(item, player, taken)
+                    item.ready.add(player)
+                if self._is_at_the_head_of_all(item, taken):
+                    again.extend(item.players)
+                    self._take_of_many(item, taken)
                 return True
             line.popleft()
             taken.add(item)
@@ -288,10 +314,18 @@ class Queue:
             del self._lines[player]
         return True
 
-    def _take_of_many(self, item: Item, player: PlayerKey, taken: Taken) -> None:
-        """Take an item when the last of its players is ready for it."""
-        item.ready.add(player)
-        if len(item.ready) == len(item.players):
-            for each in item.players:
-                self._lines[each].popleft()
-            taken.add(item)
+    def _is_at_the_head_of_all(self, item: Item, taken: Taken) -> bool:
+        """Tell whether each player of an item waits for it, or is in this very flush."""
+        assert item.ready is not None
+        if len(item.ready) + len(taken.players) < len(item.players):
+            return False
+        return all(
+            self._lines[player][0] is item and (player in item.ready or player in taken.players)
+            for player in item.players
+        )
+
+    def _take_of_many(self, item: Item, taken: Taken) -> None:
+        for player in item.players:
+            self._lines[player].popleft()
+        item.job.item_of_many = None
+        taken.add(item)
