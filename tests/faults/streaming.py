@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import grpc
+import grpc.aio
 
 from purser.wallet.v1.wallet_service_pb2 import (
     OperationResult,
@@ -16,6 +17,10 @@ from purser.wallet.v1.wallet_service_pb2 import (
 )
 from tests.faults.book import Book, Call
 from tests.support.client import Client
+
+BROKEN = grpc.aio.AioRpcError(
+    grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "the stream has ended"
+)
 
 
 class StreamBook(Book):
@@ -49,12 +54,14 @@ class StreamBook(Book):
         key: str = self.client.api_key  # type: ignore[attr-defined]
         stream = self.client.wallet.StreamExecute(metadata=(("authorization", f"Bearer {key}"),))
         writer = asyncio.create_task(_write(stream, messages))
-        error: Any = None
+        error: grpc.RpcError = BROKEN
         try:
             async for answer in stream:
                 self._waiting.pop(answer.correlation_id).set_result(answer)
-        except grpc.RpcError as broken:
-            error = broken
+        except grpc.aio.AioRpcError as ended:
+            # A message that was on its way when the server ended the stream hides the status.
+            if ended.details() != "Internal error from Core":
+                error = ended
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
@@ -63,7 +70,7 @@ class StreamBook(Book):
         self._messages = None
         waiting, self._waiting = self._waiting, {}
         for unanswered in waiting.values():
-            unanswered.set_exception(error or EOFError("the server ended the stream"))
+            unanswered.set_exception(error)
 
     async def close(self) -> None:
         """End the stream."""
