@@ -325,11 +325,15 @@ def bench(
 
     A figure counts only when the ledger verifies and holds every acknowledged transaction once.
     """
-    from purser_server.bench.run import Plan, run
+    from purser_server.bench.run import BenchError, Plan, run
 
     plan = Plan(players=players, filled=size, seconds=seconds, workers=workers, only=only)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        report = runner.run(run(plan, _err))
+        try:
+            report = runner.run(run(plan, _err))
+        except BenchError as error:
+            _err.print(f"The benchmark ended early: {error}", markup=False)
+            raise typer.Exit(1) from error
     report.print(_out)
     if json is not None:
         report.write_json(json)

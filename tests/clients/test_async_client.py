@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 import purser_client
+from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser_client import (
     AsyncPurserClient,
     DeadlineExceeded,
@@ -25,6 +26,7 @@ from purser_client import (
     Unauthenticated,
     Unavailable,
 )
+from purser_client._combiner import MAX_MESSAGES_UNDER_WAY
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from tests.support.client import Client, Installation, new_id
 from tests.support.process import PurserProcess
@@ -139,6 +141,30 @@ async def test_many_single_calls_share_few_messages(purser: AsyncPurserClient, a
     )
     assert (await purser.balance(anna, "EUR")).balance == Money("95.00", "EUR")
     assert purser._combiner._next_id < 50
+
+
+async def test_no_message_gathers_all_who_wait(
+    purser: AsyncPurserClient, anna: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    request = pb.StreamExecuteRequest
+
+    def noted(*, correlation_id: int, operations: list[pb.Operation]) -> pb.StreamExecuteRequest:
+        sizes.append(len(operations))
+        return request(correlation_id=correlation_id, operations=operations)
+
+    monkeypatch.setattr(pb, "StreamExecuteRequest", noted)
+    callers, calls = 100, 10
+
+    async def play() -> None:
+        for _ in range(calls):
+            await purser.deposit(anna, Money("0.01", "EUR"))
+
+    await asyncio.gather(*(play() for _ in range(callers)))
+
+    assert sum(sizes) == callers * calls
+    # There is always work for another message while one is under way.
+    assert max(sizes) == callers / MAX_MESSAGES_UNDER_WAY
 
 
 async def test_a_refused_call_leaves_its_neighbours_alone(

@@ -1,4 +1,4 @@
-"""The write path's statements find their rows by key, also when planned on empty tables."""
+"""The write path's statements find their rows by key, also when planned on small tables."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from purser_server.app import prepare
+from purser.wallet.v1 import wallet_service_pb2 as pb
+from purser_server.ledger.ports import Request
+from purser_server.rpc.from_proto import command_of
 from purser_server.store import statements
-from purser_server.store.writer import WRITER_SETTINGS
+from purser_server.store.writer import WRITER_SETTINGS, PostgresWriter
+from tests.support.databases import connected
 
 FLUSH_STATEMENTS = (
     "LOCK_WALLETS",
@@ -23,9 +26,33 @@ FLUSH_STATEMENTS = (
 )
 
 
+CASINOS = 3
+
+
+async def add_rows(connection: asyncpg.Connection, count: int) -> None:
+    """Add players of a few casinos, and for each a wallet and a round."""
+    await connection.execute(
+        "INSERT INTO operators (operator_id, display_name, created_as) "
+        f"SELECT 'o' || i, '', '{{}}' FROM generate_series(1, {CASINOS}) i"
+    )
+    await connection.execute(
+        "INSERT INTO players (operator_no, player_id, status, created_as) "
+        f"SELECT 1 + i % {CASINOS}, 'p' || i, 1, '{{}}' FROM generate_series(1, {count}) i"
+    )
+    await connection.execute(
+        "INSERT INTO accounts (operator_no, kind, player_no, unit) "
+        "SELECT operator_no, 1, player_no, 'EUR' FROM players"
+    )
+    await connection.execute(
+        "INSERT INTO rounds (operator_no, round_no, player_no, game_id, round_id, opened, "
+        "currency_code, bets, wins, total_bet, total_win, closers, covered_to) "
+        "SELECT operator_no, player_no, player_no, 'slots', 'r' || player_no, true, 'EUR', "
+        "1, 0, 100, 0, 0, 0 FROM players"
+    )
+
+
 @pytest.fixture
 async def writer(own_database: str) -> AsyncIterator[asyncpg.Connection]:
-    await prepare(own_database)
     connection = await asyncpg.connect(
         own_database, server_settings=WRITER_SETTINGS, statement_cache_size=0
     )
@@ -33,8 +60,12 @@ async def writer(own_database: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
+@pytest.mark.parametrize("rows", [0, 1, 150, 300, 1_000])
 @pytest.mark.parametrize("name", FLUSH_STATEMENTS)
-async def test_statement_reads_no_table_whole(writer: asyncpg.Connection, name: str) -> None:
+async def test_statement_reads_no_table_whole(
+    writer: asyncpg.Connection, name: str, rows: int
+) -> None:
+    await add_rows(writer, rows)
     statement = getattr(statements, name)
     marks = max(int(mark) for mark in re.findall(r"\$(\d+)", statement))
     await writer.execute(f"PREPARE flush AS {statement}")
@@ -43,9 +74,40 @@ async def test_statement_reads_no_table_whole(writer: asyncpg.Connection, name: 
 
     lines = [row[0] for row in plan]
     assert not [line for line in lines if "Seq Scan" in line or "Bitmap" in line], lines
-    for at, line in enumerate(lines):
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
         if "Index" in line and "Scan using" in line:
-            condition = lines[at + 1]
-            assert "Index Cond" in condition, lines
+            assert "Index Cond" in following, lines
             # The operator alone would be the whole table of a casino.
-            assert condition.count(" = ") >= 2, lines
+            assert following.count(" = ") >= 2, lines
+
+
+async def test_plans_follow_tables_that_grow(own_database: str) -> None:
+    # ANALYZE tells PostgreSQL that the tables are empty: whatever reads them is as good.
+    rows = 2_000
+    bet = pb.BetRequest(transaction_id="t", player_id="p3", game_id="slots", round_id="r3")
+    bet.amount.currency_code, bet.amount.minor_units = "EUR", 100
+    writer = PostgresWriter(own_database)
+    await writer.connect(0.0)
+
+    async def flushes(count: int) -> None:
+        for _ in range(count):
+            await writer.begin()
+            await writer.load([Request(1, command_of(bet))])
+            await writer.rollback()
+
+    async with connected(own_database) as connection:
+        await connection.execute("ANALYZE")
+        await flushes(3)
+        await add_rows(connection, rows)
+        await flushes(1)
+        before = await _entries_read(connection)
+        await flushes(20)
+        await writer.close()
+
+        assert await _entries_read(connection) - before < rows
+
+
+async def _entries_read(connection: asyncpg.Connection) -> int:
+    """Return how many index entries scans have read; a backend tells it at its end at last."""
+    await connection.execute("SELECT pg_stat_force_next_flush()")
+    return await connection.fetchval("SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes")

@@ -1,8 +1,10 @@
 """Concurrent single calls become messages of one StreamExecute.
 
 There is no timer: a message holds what arrived while others were under way, and a lone call is
-sent at once. Calls leave in the order in which they came, and so a player's order is kept. When
-the stream breaks, what has no answer is sent again with the same ids, before anything newer.
+sent at once. A message takes no more than its share of all unanswered calls, or they would gather
+in one message, with the client, the server and the database idle in turn. Calls leave in the order
+in which they came, and so a player's order is kept. When the stream breaks, what has no answer is
+sent again with the same ids, before anything newer.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import ceil
 from typing import Any
 
 import grpc
@@ -29,6 +32,9 @@ from purser_client._errors import (
 
 MAX_OPERATIONS_PER_MESSAGE = 1_000
 MAX_MESSAGES_UNDER_WAY = 2
+SMALLEST_SHARE = 16
+"""So many calls, if they wait, leave in one message, however few are unanswered in all."""
+
 MAX_WAITING = 100_000
 """Calls that may wait in one client; beyond it a call fails at once as Unavailable."""
 
@@ -170,7 +176,9 @@ class Combiner:
             await self._wake.wait()
 
     def _take(self) -> list[Call]:
-        count = min(len(self._waiting), MAX_OPERATIONS_PER_MESSAGE)
+        unanswered = len(self._waiting) + sum(map(len, self._sent.values()))
+        share = ceil(unanswered / MAX_MESSAGES_UNDER_WAY)
+        count = min(len(self._waiting), max(share, SMALLEST_SHARE), MAX_OPERATIONS_PER_MESSAGE)
         taken = list(islice(self._waiting, count))
         for _ in range(count):
             self._waiting.popleft()

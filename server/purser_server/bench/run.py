@@ -11,20 +11,27 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from statistics import mean
+from time import perf_counter
 from typing import Any
 
+import grpc.aio
 from rich.console import Console
 from rich.progress import Progress
 
 from purser_server.bench.casino import Casino, LedgerError
 from purser_server.bench.casino import Progress as Done
-from purser_server.bench.pgbench import Pgbench
+from purser_server.bench.pgbench import Pgbench, PgbenchError
 from purser_server.bench.processes import Processes
 from purser_server.bench.report import Figures, Report
 from purser_server.bench.window import Window
 from purser_server.bench.workloads import WORKLOADS, Workload
-from purser_server.demo.server_process import running_server
+from purser_server.demo.server_process import ServerError, running_server
+from purser_server.ops.embedded_postgres import EmbeddedPostgresError
 from purser_server.ops.postgres_programs import MAJOR_VERSION
+
+
+class BenchError(Exception):
+    """The run did not come to its end; the text tells why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,16 @@ class Plan:
 
 
 async def run(plan: Plan, console: Console) -> Report:
-    """Measure everything.
+    """Measure everything. Raises BenchError, also when a figure does not count."""
+    try:
+        return await _run(plan, console)
+    except (LedgerError, PgbenchError, ServerError, EmbeddedPostgresError) as error:
+        raise BenchError(str(error)) from error
+    except grpc.aio.AioRpcError as error:
+        raise BenchError(f"{error.code().name}: {error.details()}") from error
 
-    Raises LedgerError when a figure does not count, PgbenchError, ServerError.
-    """
+
+async def _run(plan: Plan, console: Console) -> Report:
     async with Pgbench() as pgbench:
         with _bar(console, "PostgreSQL's pgbench", 1) as done:
             tps = [await pgbench.tps(plan.seconds)]
@@ -64,8 +77,10 @@ async def run(plan: Plan, console: Console) -> Report:
                 measured = []
                 for workload in plan.workloads:
                     with _bar(console, workload.name, 1) as done:
-                        measured.append(await _measure(workload, plan, casino, processes))
+                        line = await _measure(workload, plan, casino, processes)
                         done(1)
+                    console.print(f"  {line.operations_per_s:,.0f}/s", highlight=False)
+                    measured.append(line)
         with _bar(console, "PostgreSQL's pgbench", 1) as done:
             tps.append(await pgbench.tps(plan.seconds))
             done(1)
@@ -111,10 +126,17 @@ async def _unless_failed(load: asyncio.Task[None], phase: Coroutine[Any, Any, No
 
 @contextmanager
 def _bar(console: Console, name: str, total: int) -> Iterator[Done]:
-    """Show progress; of nothing to do, nothing."""
-    with Progress(console=console, transient=True, disable=not total) as progress:
+    """Show progress, and a line at the end, also where no bar can be drawn.
+
+    Of nothing to do, nothing.
+    """
+    started = perf_counter()
+    is_hidden = not total or not console.is_terminal
+    with Progress(console=console, transient=True, disable=is_hidden) as progress:
         task = progress.add_task(name, total=total)
         yield lambda more: progress.advance(task, more)
+    if total:
+        console.print(f"{name}: took {perf_counter() - started:.1f} s", highlight=False)
 
 
 def _conditions(plan: Plan) -> dict[str, str | int]:
