@@ -30,7 +30,7 @@ from purser_server.ledger.lane import LaneLimits
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
-from purser_server.ops.workers import WorkerPool, outlive_parent, reserve_port
+from purser_server.ops.workers import WorkerPool, outlive_parent, reserve_port, tell_ready
 from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
@@ -219,6 +219,7 @@ async def serve_as_worker(settings: Settings) -> None:
     stopped = _until_signal()
     assert settings.database_url is not None
     async with serving(settings, settings.database_url.get_secret_value(), share_port=True):
+        tell_ready()
         await _unless(stopped, outlive_parent())
 
 
@@ -237,6 +238,8 @@ async def _serve_with_workers(
         pool = WorkerPool(command, environment, settings.workers)
         await pool.start()
         try:
+            if await _unless(stopped, pool.ready()) is None:
+                return
             _tell_address(settings, int(address.rpartition(":")[2]), tell)
             await stopped()
             tell("Purser is stopping: accepted calls finish first.")

@@ -10,7 +10,7 @@ import pytest
 
 from purser.wallet.v1 import wallet_service_pb2
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
-from tests.support.calls import beside, until_ready
+from tests.support.calls import beside
 from tests.support.client import Client, Installation, eur, new_id
 from tests.support.process import PurserProcess
 
@@ -23,7 +23,6 @@ CALLS_EACH = 25
 async def two_workers(postgres: EmbeddedPostgres) -> AsyncIterator[PurserProcess]:
     """A server of two processes on one port."""
     async with PurserProcess("--database-url", postgres.url, "--workers", "2") as process:
-        await until_ready(process.address)
         yield process
         errors = process.errors.decode()
     assert "Traceback" not in errors, errors

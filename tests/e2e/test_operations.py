@@ -16,7 +16,7 @@ import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.support.calls import answers, outcome, reasons, together, until_ready
+from tests.support.calls import answers, outcome, reasons, together
 from tests.support.client import Client, Failure, Installation, eur, new_id
 from tests.support.databases import connected
 from tests.support.process import ADMIN_KEY, PurserProcess, run_purser
@@ -203,7 +203,6 @@ async def test_a_short_admin_key_is_refused() -> None:
 @pytest.mark.slow
 async def test_a_killed_worker_is_replaced_and_a_stop_ends_them_all(own_database: str) -> None:
     async with PurserProcess("--database-url", own_database, "--workers", "2") as server:
-        await until_ready(server.address)
         installation = Installation(server.address)
         await eventually(lambda: len(workers_of(server)) == 2)
         casino = await installation.new_casino()
@@ -232,7 +231,6 @@ async def test_workers_end_when_the_process_that_started_them_is_killed(
     own_database: str,
 ) -> None:
     server = await PurserProcess("--database-url", own_database, "--workers", "2").start()
-    await until_ready(server.address)
     await eventually(lambda: len(workers_of(server)) == 2)
     orphans = workers_of(server)
     try:

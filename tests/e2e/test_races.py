@@ -1,27 +1,54 @@
-"""Many callers at once, through one server process and through two on one database."""
+"""Many callers at once, through two servers on one database, and through 2 and 4 workers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
 from purser.admin.v1 import operator_service_pb2
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
+from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from tests.support.calls import answers, beside, outcome, reasons, together
 from tests.support.client import Client, Failure, Installation, eur, new_id
 from tests.support.process import PurserProcess
 
 CALLERS = 50
+CONNECTIONS_TO_WORKERS = 8
+
+
+@pytest.fixture(scope="module", params=["two servers", "2 workers", "4 workers"])
+async def servers(
+    request: pytest.FixtureRequest, postgres: EmbeddedPostgres
+) -> AsyncIterator[list[PurserProcess]]:
+    """What the callers' connections go to, in turn; workers share theirs among them."""
+    database = ("--database-url", postgres.url)
+    async with AsyncExitStack() as stack:
+        if request.param == "two servers":
+            yield [await stack.enter_async_context(PurserProcess(*database)) for _ in range(2)]
+        else:
+            workers = request.param.split()[0]
+            server = await stack.enter_async_context(PurserProcess(*database, "--workers", workers))
+            yield [server] * CONNECTIONS_TO_WORKERS
 
 
 @pytest.fixture
-async def elsewhere(casino: Client, second_server: PurserProcess) -> AsyncIterator[Client]:
-    """The same casino, at another server process on the same database."""
-    async with beside(casino, second_server) as client:
-        yield client
+async def installation(servers: list[PurserProcess]) -> AsyncIterator[Installation]:
+    """The admin's view of the first server."""
+    made = Installation(servers[0].address)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def casinos(casino: Client, servers: list[PurserProcess]) -> AsyncIterator[list[Client]]:
+    """The same casino, on a connection to each of the servers."""
+    async with AsyncExitStack() as stack:
+        others = [await stack.enter_async_context(beside(casino, server)) for server in servers[1:]]
+        yield [casino, *others]
 
 
 # -- one id ---------------------------------------------------------------------------------
@@ -69,11 +96,11 @@ async def a_rollback_of_the_unknown(
     ],
 )
 async def test_one_id_from_fifty_callers_has_one_effect_and_fifty_equal_answers(
-    casino: Client, elsewhere: Client, movement: Any, left: str
+    casino: Client, casinos: list[Client], movement: Any, left: str
 ) -> None:
     player = await casino.new_player(money=eur("100.00"))
     call = await movement(casino, player)
-    outcomes = await together(call((casino, elsewhere)[i % 2]) for i in range(CALLERS))
+    outcomes = await together(call(casinos[i % len(casinos)]) for i in range(CALLERS))
     assert reasons(outcomes) == []
     assert [found.replayed for found in outcomes].count(False) == 1
     first = outcomes[0].transaction
@@ -82,24 +109,24 @@ async def test_one_id_from_fifty_callers_has_one_effect_and_fifty_equal_answers(
 
 
 async def test_a_refusal_raced_by_fifty_callers_is_decided_once(
-    casino: Client, elsewhere: Client
+    casino: Client, casinos: list[Client]
 ) -> None:
     player = await casino.new_player(money=eur("1.00"))
     bet_id = new_id("bet")
     outcomes = await together(
-        (casino, elsewhere)[i % 2].bet(player, eur("2.00"), "round", bet_id) for i in range(CALLERS)
+        casinos[i % len(casinos)].bet(player, eur("2.00"), "round", bet_id) for i in range(CALLERS)
     )
     assert reasons(outcomes) == ["INSUFFICIENT_FUNDS"] * CALLERS
     assert ["replayed" in found.metadata for found in outcomes].count(False) == 1
 
 
 async def test_one_id_from_fifty_callers_with_different_content_takes_the_first_alone(
-    casino: Client, elsewhere: Client
+    casino: Client, casinos: list[Client]
 ) -> None:
     player = await casino.new_player(money=eur("100.00"))
     bet_id = new_id("bet")
     outcomes = await together(
-        (casino, elsewhere)[i % 2].bet(player, eur(f"0.{i + 10}"), "round", bet_id)
+        casinos[i % len(casinos)].bet(player, eur(f"0.{i + 10}"), "round", bet_id)
         for i in range(CALLERS)
     )
     (winner,) = answers(outcomes)
@@ -114,11 +141,11 @@ async def test_one_id_from_fifty_callers_with_different_content_takes_the_first_
 
 
 async def test_one_id_raced_by_two_players_belongs_to_one_of_them(
-    casino: Client, elsewhere: Client
+    casino: Client, casinos: list[Client]
 ) -> None:
     players = [await casino.new_player() for _ in range(10)]
     outcomes = await together(
-        (casino, elsewhere)[i % 2].deposit(player, eur("5.00"), "contested")
+        casinos[i % len(casinos)].deposit(player, eur("5.00"), "contested")
         for i, player in enumerate(players)
     )
     assert len(answers(outcomes)) == 1
@@ -130,11 +157,11 @@ async def test_one_id_raced_by_two_players_belongs_to_one_of_them(
 
 
 async def test_two_hundred_bets_on_a_balance_of_one_hundred_leave_exactly_nothing(
-    casino: Client, elsewhere: Client, installation: Installation
+    casino: Client, casinos: list[Client], installation: Installation
 ) -> None:
     player = await casino.new_player(money=eur("1.00"))
     outcomes = await together(
-        (casino, elsewhere)[i % 2].bet(player, eur("0.01"), f"round-{i % 3}") for i in range(200)
+        casinos[i % len(casinos)].bet(player, eur("0.01"), f"round-{i % 3}") for i in range(200)
     )
     accepted = answers(outcomes)
     assert len(accepted) == 100
@@ -146,7 +173,7 @@ async def test_two_hundred_bets_on_a_balance_of_one_hundred_leave_exactly_nothin
 
 
 async def test_of_a_rollback_and_a_win_of_one_bet_exactly_one_succeeds(
-    casino: Client, elsewhere: Client, installation: Installation
+    casino: Client, casinos: list[Client], installation: Installation
 ) -> None:
     player = await casino.new_player(money=eur("100.00"))
     pairs = 60
@@ -154,7 +181,7 @@ async def test_of_a_rollback_and_a_win_of_one_bet_exactly_one_succeeds(
     await together(casino.bet(player, eur("1.00"), f"round-{i}", bet) for i, bet in enumerate(bets))
     calls: list[Awaitable[Any]] = []
     for i, bet in enumerate(bets):
-        one, other = (casino, elsewhere) if i % 2 else (elsewhere, casino)
+        one, other = casinos[i % len(casinos)], casinos[(i + 1) % len(casinos)]
         calls += [
             one.rollback(player, bet, f"undo-{i}"),
             other.win(player, eur("3.00"), f"round-{i}", bet, f"win-{i}"),
@@ -173,14 +200,15 @@ async def test_of_a_rollback_and_a_win_of_one_bet_exactly_one_succeeds(
 
 
 async def test_a_rollback_that_races_its_own_bet_leaves_the_player_his_money(
-    casino: Client, elsewhere: Client
+    casino: Client, casinos: list[Client]
 ) -> None:
     player = await casino.new_player(money=eur("100.00"))
     calls: list[Awaitable[Any]] = []
     for i in range(40):
+        one, other = casinos[i % len(casinos)], casinos[(i + 1) % len(casinos)]
         calls += [
-            casino.bet(player, eur("1.00"), "round", f"bet-{i}"),
-            elsewhere.rollback(player, f"bet-{i}", f"undo-{i}"),
+            one.bet(player, eur("1.00"), "round", f"bet-{i}"),
+            other.rollback(player, f"bet-{i}", f"undo-{i}"),
         ]
     outcomes = await together(calls)
     assert reasons(outcomes[1::2]) == []
@@ -198,13 +226,13 @@ async def test_a_rollback_that_races_its_own_bet_leaves_the_player_his_money(
 
 
 async def test_equal_creations_of_a_player_at_once_make_one_player(
-    casino: Client, elsewhere: Client
+    casino: Client, casinos: list[Client]
 ) -> None:
     request = player_service_pb2.CreatePlayerRequest(
         player_id=new_id("player"), currency_codes=["EUR", "USD"]
     )
     outcomes = await together(
-        (casino, elsewhere)[i % 2].players.CreatePlayer(request) for i in range(30)
+        casinos[i % len(casinos)].players.CreatePlayer(request) for i in range(30)
     )
     assert reasons(outcomes) == []
     assert [found.replayed for found in outcomes].count(False) == 1
@@ -213,11 +241,11 @@ async def test_equal_creations_of_a_player_at_once_make_one_player(
 
 
 async def test_different_creations_of_a_player_at_once_take_the_first_alone(
-    casino: Client, elsewhere: Client
+    casino: Client, casinos: list[Client]
 ) -> None:
     player = new_id("player")
     outcomes = await together(
-        (casino, elsewhere)[i % 2].players.CreatePlayer(
+        casinos[i % len(casinos)].players.CreatePlayer(
             player_service_pb2.CreatePlayerRequest(
                 player_id=player, currency_codes=[("EUR", "USD", "GBP")[i % 3]]
             )
@@ -280,13 +308,13 @@ class Stream:
 
 
 async def test_no_bet_sent_after_a_suspension_was_answered_succeeds_in_any_process(
-    casino: Client, elsewhere: Client
+    casino: Client, casinos: list[Client]
 ) -> None:
-    for suspending in (casino, elsewhere):
+    for suspending in casinos[:2]:
         player = await casino.new_player(money=eur("1000.00"))
         stream = Stream(
             lambda client, player=player: client.bet(player, eur("0.01"), "round"),
-            [casino, elsewhere],
+            casinos,
         )
         await stream.until(lambda stream=stream: len(answers(stream.before)) >= 20)
         await suspending.players.UpdatePlayer(
@@ -304,7 +332,7 @@ async def test_no_bet_sent_after_a_suspension_was_answered_succeeds_in_any_proce
 
 
 async def test_no_bet_sent_after_its_session_was_closed_succeeds_in_any_process(
-    casino: Client, elsewhere: Client
+    casino: Client, casinos: list[Client]
 ) -> None:
     player = await casino.new_player(money=eur("1000.00"))
     opened = await casino.wallet.OpenGameSession(
@@ -315,10 +343,10 @@ async def test_no_bet_sent_after_its_session_was_closed_succeeds_in_any_process(
     session = opened.session_id
     stream = Stream(
         lambda client: client.bet(player, eur("0.01"), "round", session_id=session),
-        [casino, elsewhere],
+        casinos,
     )
     await stream.until(lambda: len(answers(stream.before)) >= 20)
-    await elsewhere.wallet.CloseGameSession(
+    await casinos[-1].wallet.CloseGameSession(
         wallet_service_pb2.CloseGameSessionRequest(session_id=session)
     )
     stream.change_was_answered = True

@@ -12,7 +12,6 @@ from tests.faults import rounds
 from tests.faults.book import Book
 from tests.faults.streaming import StreamBook
 from tests.faults.traffic import Traffic
-from tests.support.calls import until_ready
 from tests.support.client import Installation, new_id
 from tests.support.process import PurserProcess, data_dir_options
 
@@ -55,4 +54,3 @@ async def _start_again(server: PurserProcess, dice: random.Random) -> None:
         await server.kill()
         await asyncio.gather(starting, return_exceptions=True)
     await server.start()
-    await until_ready(server.address)

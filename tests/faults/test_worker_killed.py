@@ -13,7 +13,6 @@ import pytest
 from tests.faults import rounds
 from tests.faults.book import Book
 from tests.faults.traffic import Traffic
-from tests.support.calls import until_ready
 from tests.support.client import Client, Installation, new_id
 from tests.support.process import PurserProcess, data_dir_options
 
@@ -41,7 +40,6 @@ async def test_a_killed_worker_costs_no_answer_that_was_given(
 ) -> None:
     options = data_dir_options(short_tmp / new_id("workers"))
     async with PurserProcess(*options, "--workers", str(workers)) as server:
-        await until_ready(server.address)
         installation = Installation(server.address)
         for _ in range(rounds(0.2)):
             books = [Book(client) for client in await _clients(installation, 4)]

@@ -41,9 +41,3 @@ def beside(client: Any, server: PurserProcess) -> Client:
     other = Client(server.address, client.api_key)
     other.operator_id = client.operator_id  # type: ignore[attr-defined]
     return other
-
-
-async def until_ready(address: str, *, within_s: float = 60.0) -> None:
-    """Wait until something accepts connections."""
-    async with grpc.aio.insecure_channel(address) as channel:
-        await asyncio.wait_for(channel.channel_ready(), within_s)

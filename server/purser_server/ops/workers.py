@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 _log = logging.getLogger(__name__)
 
 PARENT = "PURSER_WORKER_PARENT"
+READY = "PURSER_WORKER_READY"
+"""The variable that holds the number of the file on which a worker says that it serves."""
+
 _RESTART_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 _HEALTHY_AFTER_S = 30.0
 _PARENT_POLL_S = 0.5
@@ -23,6 +26,14 @@ async def outlive_parent() -> None:
     # Nothing tells a process of its parent's end on every system.
     while os.getppid() == parent:  # noqa: ASYNC110
         await asyncio.sleep(_PARENT_POLL_S)
+
+
+def tell_ready() -> None:
+    """Say to the process that started this worker that it serves."""
+    file = os.environ.pop(READY, None)
+    if file is not None:
+        os.write(int(file), b".")
+        os.close(int(file))
 
 
 def reserve_port(address: str) -> tuple[socket.socket, str]:
@@ -58,12 +69,26 @@ class WorkerPool:
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._ready_from, self._ready_to = os.pipe()
 
     async def start(self) -> None:
         """Start all workers."""
         for number in range(self._count):
             await self._spawn(number)
             self._keepers.append(asyncio.create_task(self._keep(number)))
+
+    async def ready(self) -> int:
+        """Wait until as many workers as were asked for have said that they serve; tell how many."""
+        loop = asyncio.get_running_loop()
+        said = asyncio.StreamReader()
+        with os.fdopen(self._ready_from, "rb", buffering=0) as pipe:
+            transport, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(said), pipe
+            )
+            try:
+                return len(await said.readexactly(self._count))
+            finally:
+                transport.close()
 
     async def stop(self, patience_s: float) -> None:
         """Ask all to end (SIGTERM), and after so many seconds make them."""
@@ -87,9 +112,10 @@ class WorkerPool:
             **self._environment,
             "PURSER_WORKER": str(number),
             PARENT: str(os.getpid()),
+            READY: str(self._ready_to),
         }
         self._processes[number] = await asyncio.create_subprocess_exec(
-            *self._command, env=environment, start_new_session=True
+            *self._command, env=environment, start_new_session=True, pass_fds=(self._ready_to,)
         )
 
     async def _keep(self, number: int) -> None:
