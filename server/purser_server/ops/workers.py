@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -32,7 +33,9 @@ def tell_ready() -> None:
     """Say to the process that started this worker that it serves."""
     file = os.environ.pop(READY, None)
     if file is not None:
-        os.write(int(file), b".")
+        # Of a worker that takes a dead one's place nobody wants to know it.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(int(file), b".")
         os.close(int(file))
 
 
