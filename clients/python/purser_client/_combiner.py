@@ -69,6 +69,7 @@ class Combiner:
         self._waiting: deque[Call] = deque()
         self._sent: dict[int, list[Call]] = {}
         self._next_id = 0
+        self._pauses = pauses_s()
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -119,23 +120,19 @@ class Combiner:
         yield from self._waiting
 
     async def _run(self) -> None:
-        pauses = pauses_s()
         while not (self._closing and not self._unanswered()):
             if not self._unanswered():
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            answered_before = self._next_id - len(self._sent)
             error = await self._stream()
             if error is None:
                 continue
             self._take_back()
-            if self._next_id - len(self._sent) != answered_before:
-                pauses = pauses_s()
             if not _is_broken(error):
                 self._fail_all(error)
                 continue
-            await asyncio.sleep(next(pauses))
+            await asyncio.sleep(next(self._pauses))
 
     def _unanswered(self) -> bool:
         return any(not call.done.done() for call in self._all())
@@ -188,6 +185,7 @@ class Combiner:
         for call, result in zip(self._sent.pop(answer.correlation_id), answer.results, strict=True):
             if not call.done.done():
                 call.done.set_result(result)
+        self._pauses = pauses_s()
         self._wake.set()
 
     def _take_back(self) -> None:

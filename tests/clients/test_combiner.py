@@ -1,0 +1,128 @@
+"""How the asyncio client combines calls, when servers and callers behave badly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from purser.wallet.v1 import wallet_service_pb2 as pb
+from purser.wallet.v1 import wallet_service_pb2_grpc
+from purser_client import AsyncPurserClient, _combiner
+
+HANGS_S = 60.0
+"""Long after this time a test that waits is told that it hangs."""
+
+Messages = AsyncIterator[pb.StreamExecuteRequest]
+Part = Callable[["Script", Messages, Any], AsyncIterator[pb.StreamExecuteResponse]]
+
+
+class Script(wallet_service_pb2_grpc.WalletServiceServicer):
+    """A wallet service that plays one part for each stream, and the last one for all further."""
+
+    def __init__(self, *parts: Part) -> None:
+        self._parts = parts
+        self.streams = 0
+        self.arrived = asyncio.Semaphore(0)
+
+    async def StreamExecute(self, messages: Messages, context: Any) -> Any:  # noqa: N802
+        part = self._parts[min(self.streams, len(self._parts) - 1)]
+        self.streams += 1
+        async for answer in part(self, messages, context):
+            yield answer
+
+    async def read(self, messages: Messages) -> Messages:
+        async for message in messages:
+            self.arrived.release()
+            yield message
+
+
+async def answers(script: Script, messages: Messages, _: Any) -> Any:
+    async for message in script.read(messages):
+        yield answer_of(message)
+
+
+async def is_silent(script: Script, messages: Messages, _: Any) -> Any:
+    async for _message in script.read(messages):
+        pass
+    await asyncio.Event().wait()
+    yield
+
+
+def breaks(code: grpc.StatusCode, *, after: int = 1, answered: int = 0) -> Part:
+    """Return a part that ends with the code after so many messages, the first of them answered."""
+
+    async def part(script: Script, messages: Messages, context: Any) -> Any:
+        numbers = count(1)
+        async for message in script.read(messages):
+            number = next(numbers)
+            if number <= answered:
+                yield answer_of(message)
+            if number == after:
+                await context.abort(code, "as the script says")
+
+    return part
+
+
+def answer_of(message: pb.StreamExecuteRequest) -> pb.StreamExecuteResponse:
+    answer = pb.StreamExecuteResponse(correlation_id=message.correlation_id)
+    for operation in message.operations:
+        answer.results.add().transaction.transaction_id = operation.deposit.transaction_id
+    return answer
+
+
+@asynccontextmanager
+async def played(*parts: Part) -> AsyncIterator[tuple[AsyncPurserClient, Script]]:
+    script = Script(*parts)
+    server = grpc.aio.server()
+    wallet_service_pb2_grpc.add_WalletServiceServicer_to_server(script, server)  # type: ignore[no-untyped-call]
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with asyncio.timeout(HANGS_S), AsyncPurserClient(f"127.0.0.1:{port}", "a") as client:
+            yield client, script
+    finally:
+        await server.stop(0)
+
+
+def deposit(
+    client: AsyncPurserClient, transaction_id: str, *, within_s: float = HANGS_S
+) -> asyncio.Future[pb.OperationResult]:
+    """Begin a deposit of no matter what."""
+    operation = pb.Operation(deposit=pb.DepositRequest(transaction_id=transaction_id))
+    return client._combiner.submit(operation, asyncio.get_running_loop().time() + within_s)
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Pauses take no time; the numbers tell how far each had grown."""
+    drawn: list[int] = []
+
+    def noted() -> Iterator[float]:
+        for number in count():
+            drawn.append(number)
+            yield 0.0
+
+    monkeypatch.setattr(_combiner, "pauses_s", noted)
+    return drawn
+
+
+UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+
+
+async def test_pauses_grow_until_there_is_an_answer(pauses: list[int]) -> None:
+    without_answer = breaks(UNAVAILABLE)
+    with_answer = breaks(UNAVAILABLE, after=2, answered=1)
+    parts = [*[without_answer] * 3, with_answer, without_answer, answers]
+    async with played(*parts) as (client, script):
+        first = await deposit(client, "d1")
+        second = await deposit(client, "d2")
+    assert [first.transaction.transaction_id, second.transaction.transaction_id] == ["d1", "d2"]
+    assert script.streams == len(parts)
+    assert pauses == [0, 1, 2, 0, 1]
