@@ -11,11 +11,22 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from grpc import StatusCode
 
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser.wallet.v1 import wallet_service_pb2_grpc
-from purser_client import AsyncPurserClient, _combiner
+from purser_client import (
+    AsyncPurserClient,
+    InvalidRequest,
+    Money,
+    Movement,
+    Unauthenticated,
+    _combiner,
+)
+from tests.support.client import Client, new_id
+from tests.support.process import PurserProcess
 
+MIB = 1024 * 1024
 HANGS_S = 60.0
 """Long after this time a test that waits is told that it hangs."""
 
@@ -55,7 +66,7 @@ async def is_silent(script: Script, messages: Messages, _: Any) -> Any:
     yield
 
 
-def breaks(code: grpc.StatusCode, *, after: int = 1, answered: int = 0) -> Part:
+def breaks(code: StatusCode, *, after: int = 1, answered: int = 0) -> Part:
     """Return a part that ends with the code after so many messages, the first of them answered."""
 
     async def part(script: Script, messages: Messages, context: Any) -> Any:
@@ -99,6 +110,25 @@ def deposit(
     return client._combiner.submit(operation, asyncio.get_running_loop().time() + within_s)
 
 
+def eur(amount: str) -> Money:
+    return Money(amount, "EUR")
+
+
+@pytest.fixture
+async def client(server: PurserProcess, casino: Client) -> AsyncIterator[AsyncPurserClient]:
+    """A client of a real server."""
+    api_key: str = casino.api_key  # type: ignore[attr-defined]
+    async with AsyncPurserClient(server.address, api_key) as made:
+        yield made
+
+
+@pytest.fixture
+async def anna(client: AsyncPurserClient) -> str:
+    player_id = new_id("anna")
+    await client.create_player(player_id, ["EUR"])
+    return player_id
+
+
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Pauses take no time; the numbers tell how far each had grown."""
@@ -113,12 +143,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return drawn
 
 
-UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
-
-
 async def test_pauses_grow_until_there_is_an_answer(pauses: list[int]) -> None:
-    without_answer = breaks(UNAVAILABLE)
-    with_answer = breaks(UNAVAILABLE, after=2, answered=1)
+    without_answer = breaks(StatusCode.UNAVAILABLE)
+    with_answer = breaks(StatusCode.UNAVAILABLE, after=2, answered=1)
     parts = [*[without_answer] * 3, with_answer, without_answer, answers]
     async with played(*parts) as (client, script):
         first = await deposit(client, "d1")
@@ -126,3 +153,64 @@ async def test_pauses_grow_until_there_is_an_answer(pauses: list[int]) -> None:
     assert [first.transaction.transaction_id, second.transaction.transaction_id] == ["d1", "d2"]
     assert script.streams == len(parts)
     assert pauses == [0, 1, 2, 0, 1]
+
+
+async def test_an_operation_too_large_for_a_message_is_refused_alone(
+    client: AsyncPurserClient, anna: str
+) -> None:
+    results = await asyncio.gather(
+        *(
+            client.deposit(anna, eur("1.00"), metadata={"note": "x" * (17 * MIB * (n == 5))})
+            for n in range(30)
+        ),
+        return_exceptions=True,
+    )
+    assert isinstance(results[5], InvalidRequest)
+    assert results[5].field == "operation"
+    assert results[5].transaction_id
+    assert sum(isinstance(result, Movement) for result in results) == 29
+    assert (await client.balance(anna, "EUR")).balance == eur("29.00")
+
+
+async def test_messages_are_bounded_by_their_bytes(client: AsyncPurserClient, anna: str) -> None:
+    results = await asyncio.gather(
+        *(
+            client.deposit(anna, eur("1.00"), metadata={"note": "x" * (3 * MIB * (n > 0))})
+            for n in range(10)
+        ),
+        return_exceptions=True,
+    )
+    assert isinstance(results[0], Movement)
+    # It was the server that refused these: they arrived.
+    assert [_field_of(result) for result in results[1:]] == ["metadata"] * 9
+
+
+def _field_of(result: object) -> str:
+    assert isinstance(result, InvalidRequest), result
+    return result.field
+
+
+async def test_grpc_s_own_limits_are_met_with_patience(pauses: list[int]) -> None:
+    async with played(breaks(StatusCode.RESOURCE_EXHAUSTED), answers) as (client, script):
+        await deposit(client, "d1")
+    assert script.streams == 2
+
+
+async def test_what_is_said_of_one_message_is_told_to_its_callers_alone(pauses: list[int]) -> None:
+    async with played(breaks(StatusCode.INVALID_ARGUMENT, after=2), answers) as (client, script):
+        culprit = deposit(client, "d1")
+        await script.arrived.acquire()
+        neighbour = deposit(client, "d2")
+        with pytest.raises(InvalidRequest):
+            await culprit
+        assert (await neighbour).transaction.transaction_id == "d2"
+
+
+async def test_what_is_final_for_the_client_is_told_to_all(pauses: list[int]) -> None:
+    async with played(breaks(StatusCode.UNAUTHENTICATED, after=2), answers) as (client, script):
+        calls = [deposit(client, "d1")]
+        await script.arrived.acquire()
+        calls.append(deposit(client, "d2"))
+        told = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(error) for error in told] == [Unauthenticated] * 2
+        assert script.streams == 1

@@ -4,16 +4,16 @@ There is no timer: a message holds what arrived while others were under way, and
 sent at once. A message takes no more than its share of all unanswered calls, or they would gather
 in one message, with the client, the server and the database idle in turn. Calls leave in the order
 in which they came, and so a player's order is kept. When the stream breaks, what has no answer is
-sent again with the same ids, before anything newer.
+sent again with the same ids, before anything newer; when a message is refused, its calls alone are
+told.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -21,16 +21,19 @@ import grpc
 import grpc.aio
 
 from purser.wallet.v1 import wallet_service_pb2 as pb
-from purser_client._channel import pauses_s
+from purser_client._channel import MAX_MESSAGE_BYTES, pauses_s
 from purser_client._errors import (
     DeadlineExceeded,
-    PurserError,
+    InvalidRequest,
     Unavailable,
     may_be_repeated,
     of_status,
 )
 
 MAX_OPERATIONS_PER_MESSAGE = 1_000
+MAX_BYTES_PER_MESSAGE = MAX_MESSAGE_BYTES // 2
+"""The answer repeats most of what a message says, says more, and has to fit too."""
+
 MAX_MESSAGES_UNDER_WAY = 2
 SMALLEST_SHARE = 16
 """So many calls, if they wait, leave in one message, however few are unanswered in all."""
@@ -40,22 +43,37 @@ MAX_WAITING = 100_000
 
 _SWEEP_S = 0.05
 
+_FRAMING_BYTES = 8
+"""What a message spends on an operation beside its bytes: a tag and a length."""
+
 # How a broken connection may show itself, beside UNAVAILABLE; ids make a repetition harmless.
+# RESOURCE_EXHAUSTED without a reason is gRPC's own: too many calls at once.
 _BROKEN = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
         grpc.StatusCode.INTERNAL,
         grpc.StatusCode.UNKNOWN,
         grpc.StatusCode.CANCELLED,
     }
 )
 
+# What is said of the client, and not of a message: no other stream will fare better.
+_FINAL = frozenset(
+    {
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+
 
 @dataclass(slots=True)
 class Call:
-    """One operation, when its time is over (loop time, seconds), and who waits for it."""
+    """One operation, its size, when its time is over (loop time, seconds), and who waits for it."""
 
     operation: pb.Operation
+    size_bytes: int
     deadline: float
     done: asyncio.Future[pb.OperationResult]
 
@@ -76,12 +94,19 @@ class Combiner:
         self._closing = False
 
     def submit(self, operation: pb.Operation, deadline: float) -> asyncio.Future[Any]:
-        """Queue an operation; the future gives its result, or raises a PurserError."""
+        """Queue an operation; the future gives its result, or raises a PurserError.
+
+        Raises InvalidRequest for an operation that no message can carry, and Unavailable when the
+        client is closed or overloaded.
+        """
         loop = asyncio.get_running_loop()
         if self._closing or len(self._waiting) >= MAX_WAITING:
             state = "closed" if self._closing else "overloaded"
             raise Unavailable("", f"this client is {state}; nothing was sent", {})
-        call = Call(operation, deadline, loop.create_future())
+        size_bytes = operation.ByteSize() + _FRAMING_BYTES
+        if size_bytes > MAX_BYTES_PER_MESSAGE:
+            raise _too_large(size_bytes)
+        call = Call(operation, size_bytes, deadline, loop.create_future())
         self._waiting.append(call)
         self._wake.set()
         if self._runner is None:
@@ -128,11 +153,10 @@ class Combiner:
             error = await self._stream()
             if error is None:
                 continue
+            self._tell(error)
             self._take_back()
-            if not _is_broken(error):
-                self._fail_all(error)
-                continue
-            await asyncio.sleep(next(self._pauses))
+            if self._unanswered():
+                await asyncio.sleep(next(self._pauses))
 
     def _unanswered(self) -> bool:
         return any(not call.done.done() for call in self._all())
@@ -173,13 +197,20 @@ class Combiner:
             await self._wake.wait()
 
     def _take(self) -> list[Call]:
+        """Take the next message's share from what waits, as far as it fits."""
         unanswered = len(self._waiting) + sum(map(len, self._sent.values()))
-        share = ceil(unanswered / MAX_MESSAGES_UNDER_WAY)
-        count = min(len(self._waiting), max(share, SMALLEST_SHARE), MAX_OPERATIONS_PER_MESSAGE)
-        taken = list(islice(self._waiting, count))
-        for _ in range(count):
+        share = max(ceil(unanswered / MAX_MESSAGES_UNDER_WAY), SMALLEST_SHARE)
+        taken: list[Call] = []
+        room_bytes = MAX_BYTES_PER_MESSAGE
+        while self._waiting and len(taken) < min(share, MAX_OPERATIONS_PER_MESSAGE):
+            call = self._waiting[0]
+            if not call.done.done():
+                if call.size_bytes > room_bytes:
+                    break
+                room_bytes -= call.size_bytes
+                taken.append(call)
             self._waiting.popleft()
-        return [call for call in taken if not call.done.done()]
+        return taken
 
     def _receive(self, answer: pb.StreamExecuteResponse) -> None:
         for call, result in zip(self._sent.pop(answer.correlation_id), answer.results, strict=True):
@@ -194,11 +225,18 @@ class Combiner:
             self._waiting.extendleft(reversed(message))
         self._sent.clear()
 
-    def _fail_all(self, error: grpc.aio.AioRpcError) -> None:
-        for call in self._waiting:
-            if not call.done.done():
-                call.done.set_exception(of_status(error))
-        self._waiting.clear()
+    def _tell(self, error: grpc.aio.AioRpcError) -> None:
+        """Tell the callers what ended the stream, unless another stream may serve them.
+
+        The server answers what it has read before it refuses a message: that is the oldest one
+        without an answer, and the others are sent again. Where it was another message, this is
+        the oldest one soon.
+        """
+        if _is_broken(error):
+            return
+        about_all = error.code() in _FINAL or not self._sent
+        concerned = self._all() if about_all else next(iter(self._sent.values()))
+        _fail(concerned, error)
 
 
 def _ended() -> grpc.aio.AioRpcError:
@@ -210,7 +248,21 @@ def _ended() -> grpc.aio.AioRpcError:
 
 
 def _is_broken(error: grpc.aio.AioRpcError) -> bool:
-    told: PurserError = of_status(error)
+    told = of_status(error)
     if told.reason:
         return may_be_repeated(told)
     return error.code() in _BROKEN
+
+
+def _fail(calls: Iterable[Call], error: grpc.aio.AioRpcError) -> None:
+    for call in calls:
+        if not call.done.done():
+            call.done.set_exception(of_status(error))
+
+
+def _too_large(size_bytes: int) -> InvalidRequest:
+    return InvalidRequest(
+        "INVALID_FIELD",
+        f"{size_bytes} bytes are more than a message carries ({MAX_BYTES_PER_MESSAGE})",
+        {"field": "operation"},
+    )
