@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -17,13 +19,17 @@ from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser.wallet.v1 import wallet_service_pb2_grpc
 from purser_client import (
     AsyncPurserClient,
+    DeadlineExceeded,
     InvalidRequest,
     Money,
     Movement,
     Unauthenticated,
+    Unavailable,
     _combiner,
 )
-from tests.support.client import Client, new_id
+from purser_client._combiner import MAX_MESSAGES_UNDER_WAY
+from purser_server.ops.embedded_postgres import EmbeddedPostgres
+from tests.support.client import Client, Installation, new_id
 from tests.support.process import PurserProcess
 
 MIB = 1024 * 1024
@@ -64,6 +70,12 @@ async def is_silent(script: Script, messages: Messages, _: Any) -> Any:
         pass
     await asyncio.Event().wait()
     yield
+
+
+async def answers_and_never_ends(script: Script, messages: Messages, context: Any) -> Any:
+    async for answer in answers(script, messages, context):
+        yield answer
+    await asyncio.Event().wait()
 
 
 def breaks(code: StatusCode, *, after: int = 1, answered: int = 0) -> Part:
@@ -108,6 +120,12 @@ def deposit(
     """Begin a deposit of no matter what."""
     operation = pb.Operation(deposit=pb.DepositRequest(transaction_id=transaction_id))
     return client._combiner.submit(operation, asyncio.get_running_loop().time() + within_s)
+
+
+def be_late(client: AsyncPurserClient) -> None:
+    """Let the time of all calls that are there be over."""
+    for call in client._combiner._all():
+        call.deadline = 0.0
 
 
 def eur(amount: str) -> Money:
@@ -214,3 +232,83 @@ async def test_what_is_final_for_the_client_is_told_to_all(pauses: list[int]) ->
         told = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(error) for error in told] == [Unauthenticated] * 2
         assert script.streams == 1
+
+
+async def test_close_waits_for_no_answer_that_nobody_waits_for() -> None:
+    async with played(is_silent) as (client, script):
+        calls = [deposit(client, f"d{number}") for number in range(3)]
+        await script.arrived.acquire()
+        be_late(client)
+        told = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(error) for error in told] == [DeadlineExceeded] * 3
+
+
+async def test_close_waits_for_no_frozen_server(postgres: EmbeddedPostgres) -> None:
+    async with PurserProcess("--database-url", postgres.url) as server:
+        installation = Installation(server.address)
+        casino = await installation.new_casino()
+        await installation.close()
+        api_key: str = casino.api_key  # type: ignore[attr-defined]
+        try:
+            async with (
+                asyncio.timeout(HANGS_S),
+                AsyncPurserClient(server.address, api_key) as client,
+            ):
+                await client.create_player(new_id("anna"), ["EUR"])
+                os.kill(server.pid, signal.SIGSTOP)
+                calls = [deposit(client, f"d{number}", within_s=0.2) for number in range(3)]
+                told = await asyncio.gather(*calls, return_exceptions=True)
+                assert [type(error) for error in told] == [DeadlineExceeded] * 3
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+
+
+async def test_close_ends_a_stream_that_the_server_does_not_end() -> None:
+    async with played(answers_and_never_ends) as (client, _):
+        await deposit(client, "d1")
+
+
+async def test_close_waits_for_the_answers_to_what_was_asked() -> None:
+    async with played(breaks(StatusCode.UNAVAILABLE), answers) as (client, _):
+        calls = [deposit(client, f"d{number}") for number in range(100)]
+    assert all(call.result().HasField("transaction") for call in calls)
+
+
+async def test_messages_that_are_late_hold_no_places() -> None:
+    async with played(is_silent, answers) as (client, script):
+        late = []
+        for number in range(MAX_MESSAGES_UNDER_WAY):
+            late.append(deposit(client, f"late{number}"))
+            await script.arrived.acquire()
+        be_late(client)
+        answer = await deposit(client, "d1")
+        assert answer.transaction.transaction_id == "d1"
+        told = await asyncio.gather(*late, return_exceptions=True)
+        assert {type(error) for error in told} == {DeadlineExceeded}
+
+
+async def test_who_is_in_time_is_sent_again_when_a_late_message_ends_the_stream() -> None:
+    async with played(is_silent, answers) as (client, script):
+        late = deposit(client, "d1")
+        await script.arrived.acquire()
+        be_late(client)
+        in_time = deposit(client, "d2")
+        assert (await in_time).transaction.transaction_id == "d2"
+        with pytest.raises(DeadlineExceeded):
+            await late
+
+
+async def test_who_was_told_waits_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with played(is_silent) as (client, script):
+        held = []
+        for number in range(MAX_MESSAGES_UNDER_WAY):
+            held.append(deposit(client, f"held{number}"))
+            await script.arrived.acquire()
+        monkeypatch.setattr(_combiner, "MAX_WAITING", 4)
+        late = [deposit(client, f"late{number}", within_s=0.0) for number in range(4)]
+        with pytest.raises(Unavailable, match="overloaded"):
+            deposit(client, "too much")
+        await asyncio.gather(*late, return_exceptions=True)
+        held.append(deposit(client, "d1"))
+        for call in held:
+            call.cancel()

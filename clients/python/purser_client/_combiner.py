@@ -5,7 +5,7 @@ sent at once. A message takes no more than its share of all unanswered calls, or
 in one message, with the client, the server and the database idle in turn. Calls leave in the order
 in which they came, and so a player's order is kept. When the stream breaks, what has no answer is
 sent again with the same ids, before anything newer; when a message is refused, its calls alone are
-told.
+told. A stream whose oldest message is past all its deadlines is taken for broken.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Combiner:
         self._sent: dict[int, list[Call]] = {}
         self._next_id = 0
         self._pauses = pauses_s()
+        self._stream: Any = None
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -116,16 +117,20 @@ class Combiner:
         return call.done
 
     async def close(self) -> None:
-        """Take no more calls, wait for the answers to those that are there, end the stream."""
+        """Take no more calls, wait until those that are there are answered or late, then end."""
         self._closing = True
-        self._wake.set()
-        if self._runner is not None:
-            await self._runner
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        try:
+            if calls := list(self._all()):
+                await asyncio.wait([call.done for call in calls])
+        finally:
+            if self._sweeper is not None:
+                self._sweeper.cancel()
+            if self._runner is not None:
+                self._runner.cancel()
+                await asyncio.gather(self._runner, return_exceptions=True)
 
     def _sweep(self) -> None:
-        """Fail the calls whose time is over; they may still happen."""
+        """Fail the calls whose time is over; they may still happen, but wait in no one's way."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         pending = False
@@ -138,6 +143,10 @@ class Combiner:
                     DeadlineExceeded("", "no answer in time; send it again with the same id", {})
                 )
         self._sweeper = loop.call_later(_SWEEP_S, self._sweep) if pending else None
+        self._waiting = deque(call for call in self._waiting if not call.done.done())
+        oldest = next(iter(self._sent.values()), None)
+        if oldest and all(call.deadline <= now for call in oldest):
+            self._stream.cancel()
 
     def _all(self) -> Iterator[Call]:
         for message in self._sent.values():
@@ -145,14 +154,12 @@ class Combiner:
         yield from self._waiting
 
     async def _run(self) -> None:
-        while not (self._closing and not self._unanswered()):
+        while True:
             if not self._unanswered():
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            error = await self._stream()
-            if error is None:
-                continue
+            error = await self._exchange()
             self._tell(error)
             self._take_back()
             if self._unanswered():
@@ -161,22 +168,21 @@ class Combiner:
     def _unanswered(self) -> bool:
         return any(not call.done.done() for call in self._all())
 
-    async def _stream(self) -> grpc.aio.AioRpcError | None:
-        """Send and receive on one stream until it ends; return what broke it."""
-        stream = self._stub.StreamExecute(metadata=self._metadata)
-        sender = asyncio.create_task(self._send(stream))
+    async def _exchange(self) -> grpc.aio.AioRpcError:
+        """Send and receive on one stream until it ends; return what ended it."""
+        self._stream = self._stub.StreamExecute(metadata=self._metadata)
+        receiver = asyncio.create_task(self._receive_all())
+        sender = asyncio.create_task(self._send())
         try:
-            async for answer in stream:
-                self._receive(answer)
-            return None if self._closing else _ended()
-        except grpc.aio.AioRpcError as error:
-            return error
+            await asyncio.wait({receiver})
         finally:
+            self._stream.cancel()
+            receiver.cancel()
             sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
-            stream.cancel()
+            received, _ = await asyncio.gather(receiver, sender, return_exceptions=True)
+        return received if isinstance(received, grpc.aio.AioRpcError) else _ended()
 
-    async def _send(self, stream: Any) -> None:
+    async def _send(self) -> None:
         while True:
             while self._waiting and len(self._sent) < MAX_MESSAGES_UNDER_WAY:
                 calls = self._take()
@@ -184,15 +190,12 @@ class Combiner:
                     continue
                 self._next_id += 1
                 self._sent[self._next_id] = calls
-                await stream.write(
+                await self._stream.write(
                     pb.StreamExecuteRequest(
                         correlation_id=self._next_id,
                         operations=[call.operation for call in calls],
                     )
                 )
-            if self._closing and not self._waiting:
-                await stream.done_writing()
-                return
             self._wake.clear()
             await self._wake.wait()
 
@@ -212,6 +215,10 @@ class Combiner:
             self._waiting.popleft()
         return taken
 
+    async def _receive_all(self) -> None:
+        async for answer in self._stream:
+            self._receive(answer)
+
     def _receive(self, answer: pb.StreamExecuteResponse) -> None:
         for call, result in zip(self._sent.pop(answer.correlation_id), answer.results, strict=True):
             if not call.done.done():
@@ -222,7 +229,7 @@ class Combiner:
     def _take_back(self) -> None:
         """Put what was sent and not answered in front of what waits."""
         for message in reversed(self._sent.values()):
-            self._waiting.extendleft(reversed(message))
+            self._waiting.extendleft(call for call in reversed(message) if not call.done.done())
         self._sent.clear()
 
     def _tell(self, error: grpc.aio.AioRpcError) -> None:
@@ -240,10 +247,10 @@ class Combiner:
 
 
 def _ended() -> grpc.aio.AioRpcError:
-    """Return what it means that the server ended the stream: it is stopping."""
+    """Return what it means that a stream ended without an error: one side gave it up."""
     nothing = grpc.aio.Metadata()
     return grpc.aio.AioRpcError(
-        grpc.StatusCode.UNAVAILABLE, nothing, nothing, "the server ended the stream"
+        grpc.StatusCode.UNAVAILABLE, nothing, nothing, "the stream ended before the answer"
     )
 
 
