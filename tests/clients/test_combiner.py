@@ -78,6 +78,16 @@ async def answers_and_never_ends(script: Script, messages: Messages, context: An
     await asyncio.Event().wait()
 
 
+async def answers_something_else(script: Script, messages: Messages, _: Any) -> Any:
+    async for message in script.read(messages):
+        yield pb.StreamExecuteResponse(correlation_id=message.correlation_id + 1)
+
+
+async def answers_too_little(script: Script, messages: Messages, _: Any) -> Any:
+    async for message in script.read(messages):
+        yield pb.StreamExecuteResponse(correlation_id=message.correlation_id)
+
+
 def breaks(code: StatusCode, *, after: int = 1, answered: int = 0) -> Part:
     """Return a part that ends with the code after so many messages, the first of them answered."""
 
@@ -312,3 +322,45 @@ async def test_who_was_told_waits_no_more(monkeypatch: pytest.MonkeyPatch) -> No
         held.append(deposit(client, "d1"))
         for call in held:
             call.cancel()
+
+
+@pytest.mark.parametrize("part", [answers_something_else, answers_too_little])
+async def test_an_answer_that_fits_no_message_is_told_and_the_next_call_begins_anew(
+    part: Part,
+) -> None:
+    async with played(part, answers) as (client, _):
+        told = await asyncio.gather(
+            *(deposit(client, "d") for _ in range(3)), return_exceptions=True
+        )
+        assert [type(error) for error in told] == [Unavailable] * 3
+        assert (await deposit(client, "d1")).transaction.transaction_id == "d1"
+
+
+async def test_a_message_that_cannot_be_sent_is_told_and_the_next_call_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(**_: Any) -> pb.StreamExecuteRequest:
+        raise TypeError("no message")
+
+    async with played(answers) as (client, _):
+        with monkeypatch.context() as broken:
+            broken.setattr(pb, "StreamExecuteRequest", fails)
+            with pytest.raises(Unavailable, match="no message") as told:
+                await deposit(client, "d1")
+        assert type(told.value) is Unavailable
+        assert isinstance(told.value.__cause__, TypeError)
+        assert (await deposit(client, "d1")).transaction.transaction_id == "d1"
+
+
+async def test_who_has_no_patience_for_close_closes_all_the_same() -> None:
+    async with played(is_silent) as (client, script):
+        call = deposit(client, "d1")
+        await script.arrived.acquire()
+        closing = asyncio.create_task(client.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        with pytest.raises(Unavailable, match="closed"):
+            await call
+        assert client._channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN

@@ -54,8 +54,10 @@ class AsyncPurserClient(AsyncVerbs):
 
     async def close(self) -> None:
         """Wait for the answers to what was asked, then close the connection."""
-        await self._combiner.close()
-        await self._channel.close()
+        try:
+            await self._combiner.close()
+        finally:
+            await self._channel.close()
 
     async def __aenter__(self) -> Self:
         """Return the client."""

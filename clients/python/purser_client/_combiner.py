@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -22,11 +22,12 @@ import grpc.aio
 
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser_client._channel import MAX_MESSAGE_BYTES, pauses_s
+from purser_client._ends import FINAL, end_of, is_broken
 from purser_client._errors import (
     DeadlineExceeded,
     InvalidRequest,
+    PurserError,
     Unavailable,
-    may_be_repeated,
     of_status,
 )
 
@@ -45,27 +46,6 @@ _SWEEP_S = 0.05
 
 _FRAMING_BYTES = 8
 """What a message spends on an operation beside its bytes: a tag and a length."""
-
-# How a broken connection may show itself, beside UNAVAILABLE; ids make a repetition harmless.
-# RESOURCE_EXHAUSTED without a reason is gRPC's own: too many calls at once.
-_BROKEN = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.CANCELLED,
-    }
-)
-
-# What is said of the client, and not of a message: no other stream will fare better.
-_FINAL = frozenset(
-    {
-        grpc.StatusCode.UNAUTHENTICATED,
-        grpc.StatusCode.PERMISSION_DENIED,
-        grpc.StatusCode.UNIMPLEMENTED,
-    }
-)
 
 
 @dataclass(slots=True)
@@ -125,9 +105,11 @@ class Combiner:
         finally:
             if self._sweeper is not None:
                 self._sweeper.cancel()
-            if self._runner is not None:
-                self._runner.cancel()
-                await asyncio.gather(self._runner, return_exceptions=True)
+            runner = self._runner
+            if runner is not None:
+                runner.cancel()
+                self._lose("this client was closed")
+                await asyncio.gather(runner, return_exceptions=True)
 
     def _sweep(self) -> None:
         """Fail the calls whose time is over; they may still happen, but wait in no one's way."""
@@ -154,6 +136,16 @@ class Combiner:
         yield from self._waiting
 
     async def _run(self) -> None:
+        """Serve the callers; whatever ends this is told to them, and the next call begins anew."""
+        try:
+            await self._serve()
+        except BaseException as error:
+            self._lose(f"this client failed ({error!r})", error)
+            raise
+        finally:
+            self._runner = None
+
+    async def _serve(self) -> None:
         while True:
             if not self._unanswered():
                 self._wake.clear()
@@ -169,18 +161,21 @@ class Combiner:
         return any(not call.done.done() for call in self._all())
 
     async def _exchange(self) -> grpc.aio.AioRpcError:
-        """Send and receive on one stream until it ends; return what ended it."""
+        """Send and receive on one stream until it ends; return what ended it.
+
+        Raises what neither the server nor the network has to do with.
+        """
         self._stream = self._stub.StreamExecute(metadata=self._metadata)
         receiver = asyncio.create_task(self._receive_all())
         sender = asyncio.create_task(self._send())
         try:
-            await asyncio.wait({receiver})
+            await asyncio.wait({receiver, sender}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # A stream that has ended keeps its end for the receiver, any other one ends by this.
             self._stream.cancel()
-            receiver.cancel()
             sender.cancel()
-            received, _ = await asyncio.gather(receiver, sender, return_exceptions=True)
-        return received if isinstance(received, grpc.aio.AioRpcError) else _ended()
+            ends = await asyncio.gather(receiver, sender, return_exceptions=True)
+        return end_of(*ends)
 
     async def _send(self) -> None:
         while True:
@@ -220,7 +215,10 @@ class Combiner:
             self._receive(answer)
 
     def _receive(self, answer: pb.StreamExecuteResponse) -> None:
-        for call, result in zip(self._sent.pop(answer.correlation_id), answer.results, strict=True):
+        calls = self._sent[answer.correlation_id]
+        answered = list(zip(calls, answer.results, strict=True))
+        del self._sent[answer.correlation_id]
+        for call, result in answered:
             if not call.done.done():
                 call.done.set_result(result)
         self._pauses = pauses_s()
@@ -239,32 +237,29 @@ class Combiner:
         without an answer, and the others are sent again. Where it was another message, this is
         the oldest one soon.
         """
-        if _is_broken(error):
+        if is_broken(error):
             return
-        about_all = error.code() in _FINAL or not self._sent
+        about_all = error.code() in FINAL or not self._sent
         concerned = self._all() if about_all else next(iter(self._sent.values()))
-        _fail(concerned, error)
+        _fail(concerned, lambda: of_status(error))
+
+    def _lose(self, why: str, cause: BaseException | None = None) -> None:
+        """Tell all callers that their calls are nobody's any more."""
+
+        def lost() -> Unavailable:
+            told = Unavailable("", f"{why}; send it again with the same id", {})
+            told.__cause__ = cause
+            return told
+
+        _fail(self._all(), lost)
+        self._sent.clear()
+        self._waiting.clear()
 
 
-def _ended() -> grpc.aio.AioRpcError:
-    """Return what it means that a stream ended without an error: one side gave it up."""
-    nothing = grpc.aio.Metadata()
-    return grpc.aio.AioRpcError(
-        grpc.StatusCode.UNAVAILABLE, nothing, nothing, "the stream ended before the answer"
-    )
-
-
-def _is_broken(error: grpc.aio.AioRpcError) -> bool:
-    told = of_status(error)
-    if told.reason:
-        return may_be_repeated(told)
-    return error.code() in _BROKEN
-
-
-def _fail(calls: Iterable[Call], error: grpc.aio.AioRpcError) -> None:
+def _fail(calls: Iterable[Call], make_error: Callable[[], PurserError]) -> None:
     for call in calls:
         if not call.done.done():
-            call.done.set_exception(of_status(error))
+            call.done.set_exception(make_error())
 
 
 def _too_large(size_bytes: int) -> InvalidRequest:
