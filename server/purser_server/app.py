@@ -25,6 +25,9 @@ from tenacity import (
     wait_exponential,
 )
 
+from purser_server.casino.client import CasinoClient
+from purser_server.casino.resolver import Resolver
+from purser_server.domain.pending import Delays
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.lane import LaneLimits
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
@@ -43,16 +46,19 @@ from purser_server.store.feed import PostgresFeed
 from purser_server.store.history import PostgresHistory
 from purser_server.store.migrate import migrate
 from purser_server.store.operators import PostgresOperators
+from purser_server.store.pending import PostgresPending
 from purser_server.store.players import PostgresPlayers
 from purser_server.store.sessions import PostgresSessions
 from purser_server.store.verification import PostgresVerification
 from purser_server.store.writer import PostgresWriter
 from purser_server.usecases.authentication import Authenticator
+from purser_server.usecases.balances import Balances
 from purser_server.usecases.feed import Feed
 from purser_server.usecases.history import History
 from purser_server.usecases.movements import Movements
 from purser_server.usecases.operators import Operators
 from purser_server.usecases.players import Players
+from purser_server.usecases.seamless import SeamlessMovements
 from purser_server.usecases.sessions import Sessions
 from purser_server.usecases.verification import LedgerVerification
 
@@ -175,7 +181,14 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
         ledger = _make_ledger(settings, url, metrics)
         metrics.watch_queue(lambda: ledger.queued)
         stopping = asyncio.Event()
-        services = _make_services(engine, ledger, authenticator.forget, stopping)
+        casinos = CasinoClient()
+        stack.push_async_callback(casinos.close)
+        store = PostgresPending(engine)
+        seamless = SeamlessMovements(
+            ledger, casinos, store, PostgresHistory(engine), delays=Delays()
+        )
+        resolver = Resolver(store.take_due, seamless.resolve)
+        services = _make_services(engine, ledger, seamless, authenticator.forget, stopping)
         server = PurserServer(
             services,
             authenticator,
@@ -190,6 +203,9 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
             stack.callback(metrics.serve(_metrics_address(settings.metrics_listen)))
         ledger.start()
         stack.push_async_callback(ledger.stop)
+        stack.push_async_callback(seamless.stop)
+        resolver.start()
+        stack.push_async_callback(resolver.stop)
         await server.start()
         stack.push_async_callback(server.stop, settings.grace_s)
         _calm_garbage_collection()
@@ -266,16 +282,21 @@ def _make_ledger(settings: Settings, url: str, metrics: Metrics) -> Ledger:
 
 
 def _make_services(
-    engine: AsyncEngine, ledger: Ledger, forget: Callable[[], None], stopping: asyncio.Event
+    engine: AsyncEngine,
+    ledger: Ledger,
+    seamless: SeamlessMovements,
+    forget: Callable[[], None],
+    stopping: asyncio.Event,
 ) -> Services:
     admin = Administration(engine, forget)
     players = Players(PostgresPlayers(engine))
-    sessions = Sessions(PostgresSessions(engine), players)
+    balances = Balances(players, seamless)
+    sessions = Sessions(PostgresSessions(engine), balances)
     history = History(PostgresHistory(engine))
     feed = Feed(PostgresFeed(engine))
     return Services(
         wallet=WalletServicer(
-            Movements(ledger), players, sessions, history, feed=feed, stopping=stopping
+            Movements(ledger, seamless), balances, sessions, history, feed=feed, stopping=stopping
         ),
         player=PlayerServicer(players),
         operator=OperatorServicer(admin.operators),
