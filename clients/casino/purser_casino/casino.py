@@ -31,8 +31,8 @@ class Tls:
 class ReferenceCasino:
     """A casino that Purser can call; use it as an asynchronous context manager.
 
-    Amounts are in minor units. `rules` and `check` are there for casinos that differ. Raises
-    FaultSpecError for bad faults, and OSError when the address cannot be had.
+    Amounts are in minor units. `rules`, `check` and `service` are there for casinos that differ.
+    Raises FaultSpecError for bad faults, and OSError when the address cannot be had.
     """
 
     def __init__(
@@ -47,13 +47,14 @@ class ReferenceCasino:
         faults_seed: int | None = None,
         rules: type[Rules] = Rules,
         check: type[SignatureCheck] = SignatureCheck,
+        service: type[CallbackService] = CallbackService,
     ) -> None:
         self.address = ""
         self.faults = Faults(faults, faults_seed)
         self._listen = listen
         self._tls = tls
         self._store = Store(database)
-        self._service = CallbackService(
+        self._service = service(
             operator_id, check(signing_secret), self._store, rules(self._store), self.faults
         )
         self._server: grpc.aio.Server | None = None

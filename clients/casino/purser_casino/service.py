@@ -62,8 +62,8 @@ class CallbackService:
         self.calls: Counter[str] = Counter()
         self._operator_id = operator_id
         self._check = check
-        self._store = store
-        self._rules = rules
+        self.store = store
+        self.rules = rules
         self._faults = faults
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -77,6 +77,14 @@ class CallbackService:
         }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
+    async def answer(self, asked: Movement) -> Answer:
+        """Answer a movement, once all of it is stored."""
+        return await self.store.run(lambda: self.rules.answer(asked))
+
+    def serves(self, operator_id: str) -> bool:
+        """Tell whether an operator is this casino."""
+        return operator_id == self._operator_id
+
     def _method(self, rpc: Rpc) -> Callable[[bytes, Context], Awaitable[bytes]]:
         async def serve(received: bytes, context: Context) -> bytes:
             metadata = dict(context.invocation_metadata() or ())
@@ -84,8 +92,8 @@ class CallbackService:
             if problem:
                 await _abort(context, grpc.StatusCode.UNAUTHENTICATED, problem)
             request = await _parse(rpc, received, context)
-            if request.operator_id != self._operator_id:
-                await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "no operator of this casino")
+            if not self.serves(request.operator_id):
+                await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "not this casino's operator")
             self.calls[rpc.name] += 1
             call = self._call(rpc, request)
             if isinstance(call, str):
@@ -108,7 +116,7 @@ class CallbackService:
             return problem
 
         async def proceed() -> Any:
-            return self._response(rpc, asked.currency_code, await self._answer(asked))
+            return self._response(rpc, asked.currency_code, await self.answer(asked))
 
         async def refuse(verdict: Verdict) -> Any:
             answer = await self._refuse(asked, verdict)
@@ -120,7 +128,7 @@ class CallbackService:
         player_id, currency_code = request.player_id, request.currency_code
 
         async def proceed() -> Any:
-            found = await self._store.run(lambda: self._rules.balance(player_id, currency_code))
+            found = await self.store.run(lambda: self.rules.balance(player_id, currency_code))
             return self._response(rpc, currency_code, found)
 
         async def refuse(verdict: Verdict) -> Any:
@@ -128,14 +136,11 @@ class CallbackService:
 
         return Call(rpc.name, "", rpc.response, proceed, refuse)
 
-    async def _answer(self, asked: Movement) -> Answer:
-        return await self._store.run(lambda: self._rules.answer(asked))
-
     async def _refuse(self, asked: Movement, verdict: Verdict) -> Answer:
         if asked.kind is movements.Kind.ROLLBACK:
             # Purser asks for a rollback until it is done, so that a refusal of it must not stay.
             return Answer(verdict, None)
-        return await self._store.run(lambda: self._rules.refuse(asked, verdict))
+        return await self.store.run(lambda: self.rules.refuse(asked, verdict))
 
     def _response(self, rpc: Rpc, currency_code: str, answer: Answer) -> Any:
         response = rpc.response(outcome=answer.verdict.outcome, message=answer.verdict.message)

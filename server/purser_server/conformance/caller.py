@@ -12,6 +12,7 @@ import grpc.aio
 
 from purser.casino.v1 import casino_callback_service_pb2 as pb
 from purser_server.casino.signatures import SIGNATURE_KEY, TIMESTAMP_KEY, signature
+from purser_server.conformance.outcomes import DUPLICATE, STATUS
 
 Request: TypeAlias = (
     pb.GetBalanceRequest
@@ -82,7 +83,8 @@ class Signing:
 class Answer:
     """What came back. `came` is an outcome such as "ACCEPTED", or "status" and a status.
 
-    `balance` is currency and minor units, None where the casino told none.
+    `balance` is currency and minor units, None where the casino told none; `asked_again` says that
+    IN_PROGRESS came before.
     """
 
     came: str
@@ -90,6 +92,12 @@ class Answer:
     casino_transaction_id: str = ""
     message: str = ""
     details: str = ""
+    asked_again: bool = False
+
+    @property
+    def was_done_meanwhile(self) -> bool:
+        """Whether it was in progress at first, and done when it was asked for again."""
+        return self.asked_again and self.came == DUPLICATE
 
     @property
     def shown(self) -> str:
@@ -136,7 +144,7 @@ class Caller:
                 metadata=self._metadata(rpc, body, signing or Signing()),
             )
         except grpc.aio.AioRpcError as error:
-            return Answer(f"status {error.code().name}", details=error.details() or "")
+            return Answer(f"{STATUS}{error.code().name}", details=error.details() or "")
         return _read(rpc, received)
 
     def _metadata(self, rpc: str, body: bytes, signing: Signing) -> tuple[tuple[str, str], ...]:

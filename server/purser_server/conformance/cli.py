@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from purser_server.conformance.caller import Target, Tls
 from purser_server.conformance.report import print_summary, print_table
-from purser_server.conformance.runner import CannotRunError, Result, Verdict, cases, run
+from purser_server.conformance.runner import CannotRunError, Result, cases, run
 
 _EXIT_FAILS = 1
 _EXIT_CANNOT_RUN = 2
@@ -79,15 +79,15 @@ def casino(
                 results.append(result)
                 progress.update(bar, advance=1, description=result.case.name)
 
-            asyncio.run(run(at, chosen, told))
+            found = asyncio.run(run(at, chosen, told))
     except CannotRunError as error:
         if results:
             print_table(_out, results)
         _err.print(f"The cases could not be played: {error}", markup=False, highlight=False)
         raise typer.Exit(_EXIT_CANNOT_RUN) from error
     print_table(_out, results)
-    print_summary(_out, results)
-    if any(result.verdict is Verdict.FAILS for result in results):
+    print_summary(_out, found)
+    if found.fails:
         raise typer.Exit(_EXIT_FAILS)
 
 

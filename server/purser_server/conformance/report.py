@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from purser_server.conformance.play import shown_steps
-from purser_server.conformance.runner import Result, Verdict
+from purser_server.conformance.runner import Result, Run, Verdict
 
 _STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "bold red", Verdict.SKIPPED: "yellow"}
 
@@ -28,14 +28,17 @@ def print_table(console: Console, results: Sequence[Result]) -> None:
     )
 
 
-def print_summary(console: Console, results: Sequence[Result]) -> None:
+def print_summary(console: Console, run: Run) -> None:
     """Print how many cases hold, and the names of those that do not."""
-    counts = Counter(result.verdict for result in results)
-    for result in results:
+    counts = Counter(result.verdict for result in run.results)
+    for result in run.results:
         if result.verdict is not Verdict.HOLDS:
             line = Text.assemble((result.verdict.value, _STYLES[result.verdict]), " ")
             line.append(f"{result.case.name}: {result.reason or result.case.rule}")
             console.print(line, soft_wrap=True)
+    if run.start_balance != run.end_balance:
+        moved = f"{run.start_balance} before the run, {run.end_balance} after it"
+        console.print(f"The balance could not be brought back: {moved}", highlight=False)
     hold, fail, skipped = (counts[verdict] for verdict in Verdict)
     console.print(f"{hold} hold, {fail} fail, {skipped} skipped", highlight=False)
 

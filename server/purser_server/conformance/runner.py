@@ -59,6 +59,20 @@ class Result:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All cases of a run, and the player's balance before and after it, in minor units."""
+
+    results: Sequence[Result]
+    start_balance: int
+    end_balance: int
+
+    @property
+    def fails(self) -> list[str]:
+        """The names of the cases that fail."""
+        return [each.case.name for each in self.results if each.verdict is Verdict.FAILS]
+
+
 class CannotRunError(Exception):
     """There is nothing to tell about the casino; the text says why."""
 
@@ -73,18 +87,19 @@ def cases(only: str = "") -> list[Case]:
     return [each for each in in_order if only in each.name]
 
 
-async def run(target: Target, chosen: Sequence[Case], told: Told) -> list[Result]:
+async def run(target: Target, chosen: Sequence[Case], told: Told) -> Run:
     """Play cases at a casino. Raises CannotRunError, also when the casino goes away meanwhile."""
     async with Caller(target) as caller:
         try:
-            await _check_player(caller, target)
+            start_balance = await _check_player(caller, target)
             results = []
             for each in chosen:
                 results.append(await _played(caller, target, each))
                 told(results[-1])
+            end_balance = (await _opened(caller, target)).balance
         except UnreachableCasinoError as error:
             raise CannotRunError(str(error)) from error
-        return results
+        return Run(results, start_balance, end_balance)
 
 
 async def _played(caller: Caller, target: Target, each: Case) -> Result:
@@ -110,8 +125,8 @@ async def _opened(caller: Caller, target: Target) -> Play:
     return play
 
 
-async def _check_player(caller: Caller, target: Target) -> None:
-    """Raise CannotRunError unless the casino answers, and the player may play."""
+async def _check_player(caller: Caller, target: Target) -> int:
+    """Return the balance. Raises CannotRunError unless the casino answers and the player plays."""
     play = await _opened(caller, target)
     if play.balance < MIN_BALANCE_MINOR:
         raise CannotRunError(
@@ -121,3 +136,4 @@ async def _check_player(caller: Caller, target: Target) -> None:
     answer = await caller.call(play.bet(0))
     if answer.came.startswith(("PLAYER_", STATUS)):
         raise CannotRunError(f"the player cannot bet: {answer.shown}")
+    return play.balance
