@@ -17,20 +17,28 @@ NEEDED = ("--operator", OPERATOR, "--signing-secret", SECRET)
 async def test_players_statuses_and_faults_come_by_options() -> None:
     options = (
         *("--player", "anna=1000.00EUR", "--player", "anna=500JPY", "--player", "ben=1EUR"),
+        *("--players", "player-:3000=2.00EUR"),
         *("--player", "cleo=0.000001USDT", "--currency", "USDT:6"),
         *("--status", "ben=self-excluded", "--faults", "bet:unavailable@1"),
     )
     async with CasinoProcess(OPERATOR, SECRET, *options) as process:
         desk = Desk(process)  # type: ignore[arg-type]
         told = {}
-        for player, currency in (("anna", "EUR"), ("anna", "JPY"), ("cleo", "USDT")):
+        for player, currency in (
+            ("anna", "EUR"),
+            ("anna", "JPY"),
+            ("cleo", "USDT"),
+            ("player-2999", "EUR"),
+        ):
             assert await desk.get_balance(player, currency) == "ACCEPTED"
             told[player, currency] = desk.answer.balance
         assert told == {
             ("anna", "EUR"): ("EUR", 100_000),
             ("anna", "JPY"): ("JPY", 500),
             ("cleo", "USDT"): ("USDT", 1),
+            ("player-2999", "EUR"): ("EUR", 200),
         }
+        assert await desk.get_balance("player-3000") == "PLAYER_NOT_FOUND"
         assert await desk.bet("b-1", player_id="ben") == "status UNAVAILABLE"
         assert await desk.bet("b-1", player_id="ben") == "PLAYER_SELF_EXCLUDED"
         await desk.close()
@@ -43,6 +51,7 @@ async def test_players_statuses_and_faults_come_by_options() -> None:
         (("--player", "anna"), "ID=1000.00EUR"),
         (("--player", "anna=ten"), "1000.00EUR"),
         (("--player", "anna=1.001EUR"), "2 decimal places"),
+        (("--players", "player-=1.00EUR"), "PREFIX:COUNT"),
         (("--status", "anna=asleep"), "active"),
         (("--status", "nobody=active"), "no player"),
         (("--currency", "USDT"), "USDT:6"),
@@ -64,6 +73,13 @@ async def test_a_taken_port_is_told() -> None:
         code, _, errors = await run_casino("serve", *NEEDED, "--listen", process.address)
     assert code == 1
     assert process.address in errors and "Traceback" not in errors
+
+
+async def test_a_database_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "nowhere" / "casino.sqlite"
+    code, _, errors = await run_casino("serve", *NEEDED, "--database", str(file))
+    assert code == 1
+    assert "database" in errors and "Traceback" not in errors
 
 
 async def test_a_secret_is_needed() -> None:

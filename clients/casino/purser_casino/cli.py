@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +55,12 @@ def serve(
         list[str] | None,
         typer.Option(help="ID=1000.00EUR: a player and what is there at first. Repeatable."),
     ] = None,
+    players: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="PREFIX:COUNT=1000.00EUR: players PREFIX0, PREFIX1, … with that much. Repeatable."
+        ),
+    ] = None,
     status: Annotated[
         list[str] | None,
         typer.Option(help="ID=active, ID=suspended or ID=self-excluded. Repeatable."),
@@ -80,7 +88,8 @@ def serve(
     if not (operator and signing_secret):
         raise typer.BadParameter("--operator and --signing-secret must not be empty")
     exponents = dict(_exponent(given) for given in currency or [])
-    players = [_player(given, exponents) for given in player or []]
+    some = [_player(given, exponents) for given in player or []]
+    many = [_players(given, exponents) for given in players or []]
     statuses = [_status(given) for given in status or []]
     try:
         parse(faults)
@@ -98,7 +107,7 @@ def serve(
             faults=faults,
             faults_seed=faults_seed,
         )
-        casino.add_players(players)
+        casino.add_players(chain(some, *many))
         for player_id, of in statuses:
             casino.set_status(player_id, of)
         await _serve(casino)
@@ -106,7 +115,7 @@ def serve(
     try:
         with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
             runner.run(run())
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     except KeyError as error:
@@ -146,6 +155,15 @@ def _player(given: str, exponents: Mapping[str, int]) -> tuple[str, str, int]:
         return player_id, *minor_units(money, exponents)
     except ValueError as error:
         raise typer.BadParameter(f"--player: {error}") from None
+
+
+def _players(given: str, exponents: Mapping[str, int]) -> Iterator[tuple[str, str, int]]:
+    crowd, _, money = given.rpartition("=")
+    prefix, _, count = crowd.rpartition(":")
+    if not (prefix and count.isascii() and count.isdigit()):
+        raise typer.BadParameter(f"--players: {given!r} is not PREFIX:COUNT=1000.00EUR")
+    _, code, minor = _player(f"{prefix}={money}", exponents)
+    return ((f"{prefix}{number}", code, minor) for number in range(int(count)))
 
 
 def _status(given: str) -> tuple[str, Status]:

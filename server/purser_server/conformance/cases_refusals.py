@@ -8,12 +8,13 @@ from purser_server.conformance.outcomes import (
     CURRENCY_NOT_SUPPORTED,
     INSUFFICIENT_FUNDS,
     LIMIT_REACHED,
+    NOT_ELIGIBLE,
     NOTHING_TO_ROLL_BACK,
     PLAYER_NOT_FOUND,
     REFUSED,
     TRANSACTION_ROLLED_BACK,
 )
-from purser_server.conformance.play import Play
+from purser_server.conformance.play import Moving, Play
 from purser_server.conformance.registry import case
 
 _NO_CURRENCY = "NO-SUCH-MONEY"
@@ -73,7 +74,7 @@ async def regular_win_without_bet(play: Play) -> None:
 
 @case("unknown-player", "A player that the casino does not have is PLAYER_NOT_FOUND.")
 async def unknown_player(play: Play) -> None:
-    """Ask, bet, pay and give for nobody."""
+    """Ask, bet, pay and give for nobody, each twice."""
     player_id = play.new_id("player")
     asked = pb.GetBalanceRequest(
         operator_id=play.operator_id, player_id=player_id, currency_code=play.currency_code
@@ -81,8 +82,8 @@ async def unknown_player(play: Play) -> None:
     await play.sends(asked, PLAYER_NOT_FOUND)
     for request in (play.bet(500), play.payment(500), play.prize(500)):
         request.player_id = player_id
-        await play.sends(request, PLAYER_NOT_FOUND)
-        await play.sends(request, PLAYER_NOT_FOUND)
+        answer = await play.sends(request, PLAYER_NOT_FOUND, *_prize_refusals(request))
+        await play.sends(request, answer.came)
 
 
 @case("unknown-currency", "A currency that the player does not have is CURRENCY_NOT_SUPPORTED.")
@@ -94,4 +95,10 @@ async def unknown_currency(play: Play) -> None:
     await play.sends(asked, CURRENCY_NOT_SUPPORTED)
     for request in (play.bet(500), play.payment(500), play.prize(500)):
         request.amount.currency_code = _NO_CURRENCY
-        await play.sends(request, CURRENCY_NOT_SUPPORTED)
+        answer = await play.sends(request, CURRENCY_NOT_SUPPORTED, *_prize_refusals(request))
+        await play.sends(request, answer.came)
+
+
+def _prize_refusals(request: Moving) -> tuple[str, ...]:
+    """Return what a casino may say first that does not know the prize."""
+    return (NOT_ELIGIBLE, REFUSED) if isinstance(request, pb.PrizeCashbackRequest) else ()

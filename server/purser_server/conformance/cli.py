@@ -17,6 +17,7 @@ from purser_server.conformance.runner import CannotRunError, Result, cases, run
 
 _EXIT_FAILS = 1
 _EXIT_CANNOT_RUN = 2
+_EXIT_INTERRUPTED = 130
 
 # For a program that reads, lines are never broken to the width of a screen that is not there.
 _WIDE = 10_000
@@ -80,6 +81,8 @@ def casino(
                 progress.update(bar, advance=1, description=result.case.name)
 
             found = asyncio.run(run(at, chosen, told))
+    except KeyboardInterrupt:
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
     except CannotRunError as error:
         if results:
             print_table(_out, results)
