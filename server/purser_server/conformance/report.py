@@ -9,18 +9,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from purser_server.conformance.play import shown_steps
+from purser_server.conformance.play import Step, shown_steps
 from purser_server.conformance.runner import Result, Run, Verdict
 
 _STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "bold red", Verdict.SKIPPED: "yellow"}
+_SHOWN_STEPS = 6
 
 
 def print_table(console: Console, results: Sequence[Result]) -> None:
-    """Print a row for each case: the rule, what was sent, what was expected, what came."""
-    table = Table("", "case", "rule", "sent", "expected", "came", show_lines=True)
+    """Print a row for each step of each case: sent, expected, came."""
+    table = Table()
+    for heading in ("", "case", "rule", "sent", "expected", "came"):
+        table.add_column(heading, overflow="fold")
     for result in results:
         mark = Text(result.verdict.value, _STYLES[result.verdict])
-        table.add_row(mark, Text(result.case.name), Text(result.case.rule), *_columns(result))
+        first = [mark, Text(result.case.name), Text(result.case.rule)]
+        for row in _rows(result):
+            table.add_row(*first, *(Text(cell) for cell in row))
+            first = [Text(), Text(), Text()]
+        table.add_section()
     console.print(table)
     console.print(
         "Amounts and balances are in minor units; GetBalance was compared after every answer.",
@@ -43,13 +50,17 @@ def print_summary(console: Console, run: Run) -> None:
     console.print(f"{hold} hold, {fail} fail, {skipped} skipped", highlight=False)
 
 
-def _columns(result: Result) -> list[Text]:
-    """Return three columns with a line for each step; of a failure the last steps only."""
+def _rows(result: Result) -> list[tuple[str, str, str]]:
+    """Return what a case shows: its first steps, or its last ones when the last one failed."""
     steps = shown_steps(result.steps)
-    if result.verdict is Verdict.FAILS:
-        steps = steps[-3:]
-    sent = [f"{step.shown}, {count} times" if count > 1 else step.shown for count, step in steps]
-    columns = [sent, [step.expected for _, step in steps], [step.came for _, step in steps]]
-    if result.reason:
-        columns[2].append(result.reason)
-    return [Text("\n".join(lines)) for lines in columns]
+    rows = [(_sent(count, step), step.expected, step.came) for count, step in steps]
+    left = len(rows) - _SHOWN_STEPS
+    if left > 0:
+        more = (f"… {left} more", "", "")
+        fails = result.verdict is Verdict.FAILS
+        rows = [more, *rows[left:]] if fails else [*rows[:_SHOWN_STEPS], more]
+    return [*rows, ("", "", result.reason)] if result.reason else rows
+
+
+def _sent(count: int, step: Step) -> str:
+    return f"{step.shown}, {count} times" if count > 1 else step.shown
