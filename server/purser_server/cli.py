@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, operator, key, verify, demo."""
+"""The command line: serve, migrate, operator, key, verify, demo, bench, conformance."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from purser_server import app as composition
+from purser_server.conformance.cli import app as conformance_app
 from purser_server.domain.errors import RefusedError
 from purser_server.domain.ids import id_problem
 from purser_server.domain.money import declaration_problem
@@ -42,6 +43,7 @@ operator_app = typer.Typer(
 key_app = typer.Typer(help="API keys of operators.", no_args_is_help=True)
 app.add_typer(operator_app, name="operator")
 app.add_typer(key_app, name="key")
+app.add_typer(conformance_app, name="conformance")
 
 # For a program that reads, lines are never broken to the width of a screen that is not there.
 _WIDE = 10_000
