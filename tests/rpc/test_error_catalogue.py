@@ -7,11 +7,11 @@ from typing import Any
 
 import grpc
 import pytest
-from purser_casino import ReferenceCasino
 
 from purser.admin.v1 import operator_pb2, operator_service_pb2
 from purser.error.v1 import error_reason_pb2
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
+from purser_casino import ReferenceCasino
 from purser_server.domain.errors import FINAL_REASONS, Reason
 from purser_server.rpc.status import CODES
 from tests.support.calls import outcome

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from purser_casino import ReferenceCasino
 
 from purser.admin.v1 import operator_pb2, operator_service_pb2
 from purser.wallet.v1 import player_service_pb2
+from purser_casino import ReferenceCasino
 from tests.support.client import Client, Installation, new_id
 
 SECRET = "the casino's own secret, long enough"
