@@ -30,6 +30,7 @@ from purser_server.casino.resolver import Resolver
 from purser_server.domain.pending import Delays
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.lane import LaneLimits
+from purser_server.ops.checkpoints import checkpoint
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
@@ -185,7 +186,7 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
         stack.push_async_callback(casinos.close)
         store = PostgresPending(engine)
         seamless = SeamlessMovements(
-            ledger, casinos, store, PostgresHistory(engine), delays=Delays()
+            ledger, casinos, store, PostgresHistory(engine), delays=Delays(), reached=checkpoint()
         )
         resolver = Resolver(store.take_due, seamless.resolve)
         services = _make_services(engine, ledger, seamless, authenticator.forget, stopping)

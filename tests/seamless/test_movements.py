@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from purser.wallet.v1 import wallet_pb2, wallet_service_pb2
-from tests.seamless.conftest import Seamless
+from tests.seamless.scene import COMPLETED, PENDING, REFUSED, ROLLED_BACK, Seamless
 from tests.support.client import eur, refused
 
-COMPLETED = wallet_pb2.TRANSACTION_STATE_COMPLETED
-REFUSED = wallet_pb2.TRANSACTION_STATE_REFUSED
-PENDING = wallet_pb2.TRANSACTION_STATE_PENDING
-ROLLED_BACK = wallet_pb2.TRANSACTION_STATE_ROLLED_BACK
 TOMBSTONED = wallet_pb2.ROLLBACK_OUTCOME_TOMBSTONED
 UNDONE = wallet_pb2.ROLLBACK_OUTCOME_ROLLED_BACK
-
-
-async def settled(seamless: Seamless, transaction_id: str, within_s: float = 20.0) -> Any:
-    """Return a transaction as soon as its outcome is known."""
-    async with asyncio.timeout(within_s):
-        while True:
-            found = await seamless.games.transaction(transaction_id)
-            if found.state != PENDING:
-                return found
-            await asyncio.sleep(0.05)
 
 
 async def test_a_bet_and_its_win_move_the_casinos_money(seamless: Seamless) -> None:
@@ -89,7 +74,7 @@ async def test_a_bet_whose_answer_is_lost_ends_rolled_back(seamless: Seamless, f
         await seamless.games.bet(player, eur("5.00"), "r1", "b1")
 
     assert failure.metadata == {"transaction_id": "b1", "state": "PENDING"}
-    assert (await settled(seamless, "b1")).state == ROLLED_BACK
+    assert (await seamless.settled("b1")).state == ROLLED_BACK
     seamless.casino.faults.set("")
     with refused("TRANSACTION_ROLLED_BACK"):
         await seamless.games.bet(player, eur("5.00"), "r1", "b1")
@@ -109,7 +94,7 @@ async def test_a_win_is_repeated_until_it_is_paid(seamless: Seamless, fault: str
     win = await seamless.games.win(player, eur("20.00"), "r1", "b1", "w1")
 
     assert win.transaction.state == PENDING
-    assert (await settled(seamless, "w1")).state == COMPLETED
+    assert (await seamless.settled("w1")).state == COMPLETED
     assert seamless.money(player) == 11_500
     await seamless.assert_agreement()
 
@@ -174,7 +159,7 @@ async def test_a_win_waits_for_its_bet(seamless: Seamless) -> None:
 
     assert win.transaction.state == PENDING
     await bet
-    assert (await settled(seamless, "w1")).state == COMPLETED
+    assert (await seamless.settled("w1")).state == COMPLETED
     assert seamless.money(player) == 11_500
     await seamless.assert_agreement()
 
@@ -188,9 +173,9 @@ async def test_a_win_whose_bet_is_rolled_back_is_refused(seamless: Seamless) -> 
     win = await seamless.games.win(player, eur("20.00"), "r1", "b1", "w1")
 
     assert win.transaction.state == PENDING
-    found = await settled(seamless, "w1")
+    found = await seamless.settled("w1")
     assert found.state == REFUSED
-    assert (await settled(seamless, "b1")).state == ROLLED_BACK
+    assert (await seamless.settled("b1")).state == ROLLED_BACK
     assert not seamless.casino.calls("Win")
     assert seamless.money(player) == 10_000
     await seamless.assert_agreement()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from cachetools import LRUCache
@@ -37,8 +38,17 @@ _LEASE_MARGIN_S = 3.0
 T = TypeVar("T")
 _JITTER = 0.2
 
-Steps = Callable[[str], None]
-"""Is told of each step of a movement, by name; tests stop the process there."""
+
+class Step(StrEnum):
+    """The points of a movement between which the process may die."""
+
+    INTENT_STORED = "intent stored"
+    ANSWER_HEARD = "answer heard"
+    OUTCOME_STORED = "outcome stored"
+
+
+Reached = Callable[[Step], None]
+"""Is told of each step; tests let the process die there."""
 
 
 class SeamlessMovements:
@@ -52,7 +62,7 @@ class SeamlessMovements:
         history: HistoryStore,
         *,
         delays: Delays,
-        reached: Steps = lambda _step: None,
+        reached: Reached = lambda _step: None,
     ) -> None:
         self._ledger = ledger
         self._casinos = casinos
@@ -127,7 +137,6 @@ class SeamlessMovements:
             answer = _answer_of(await self._ledger.execute(Request(operator, command)))
             if answer.pending is None or answer.replayed:
                 return answer
-            self._reached("intent stored")
             return await self.carry(operator, seamless, answer)
 
     async def carry_late(self, operator: int, answer: Answer) -> Answer:
@@ -149,6 +158,7 @@ class SeamlessMovements:
         """
         pending = answer.pending
         assert pending is not None, "there is an intent to carry"
+        self._reached(Step.INTENT_STORED)
         if pending.phase is Phase.WAITING:
             return Answer(pending.transaction, replayed=False)
         result = await self._attempt(operator, seamless, pending)
@@ -191,7 +201,6 @@ class SeamlessMovements:
         clock = asyncio.get_running_loop().time
         until = clock() + ASKED_FOR_DEADLINES * callback.deadline_ms / 1_000
         pause_s = FIRST_ASK_AGAIN_S
-        self._reached(f"{pending.phase.name.lower()}")
         report = await self._casinos.ask(callback, seamless.operator_id, pending)
         while report.outcome is CallbackOutcome.IN_PROGRESS and clock() + pause_s < until:
             held_s = pause_s + callback.deadline_ms / 1_000 + _LEASE_MARGIN_S
@@ -201,9 +210,9 @@ class SeamlessMovements:
             report = await self._casinos.ask(callback, seamless.operator_id, pending)
         is_known = report.outcome not in (CallbackOutcome.UNKNOWN, CallbackOutcome.IN_PROGRESS)
         self._casinos.gate(operator).note(is_known=is_known)
-        self._reached("answer heard")
+        self._reached(Step.ANSWER_HEARD)
         answer = await self._settle(operator, pending, report)
-        self._reached("outcome stored")
+        self._reached(Step.OUTCOME_STORED)
         return answer
 
     async def _settle(self, operator: int, pending: Pending, report: Report | None) -> Answer:
