@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from purser_casino import Kind, ReferenceCasino, Status
+from purser_casino import Kind, ReferenceCasino, Seen, Status
 from purser_casino.store import Store
 from tests.casino.desk import OPERATOR, SECRET, Desk
 from tests.support.casino_process import CasinoProcess
@@ -82,5 +82,10 @@ async def test_a_test_may_ask_what_is_remembered(reference: ReferenceCasino, des
     bet, stone = reference.movement("b-1"), reference.movement("b-2")
     assert bet is not None and bet.rolled_back and bet.movement.amount_minor == 500
     assert stone is not None and stone.movement.kind is Kind.TOMBSTONE
+    assert reference.seen() == [
+        Seen("Bet", "b-1"),
+        Seen("Rollback", "rb-1", "b-1"),
+        Seen("Rollback", "rb-2", "b-2"),
+    ]
     with pytest.raises(KeyError):
         reference.balance("nobody", "EUR")

@@ -7,6 +7,7 @@ Read `rules.py` first: the answers. Then `signatures.py`, `service.py` (why byte
 from purser_casino.casino import ReferenceCasino, Tls
 from purser_casino.fault_rules import FaultSpecError
 from purser_casino.movements import Kind, Movement, Outcome, Verdict
+from purser_casino.service import Seen
 from purser_casino.store import Known, Status
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Movement",
     "Outcome",
     "ReferenceCasino",
+    "Seen",
     "Status",
     "Tls",
     "Verdict",

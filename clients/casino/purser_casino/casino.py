@@ -12,7 +12,7 @@ import grpc.aio
 
 from purser_casino.faults import Faults
 from purser_casino.rules import Rules
-from purser_casino.service import CallbackService
+from purser_casino.service import CallbackService, Seen
 from purser_casino.signatures import SignatureCheck
 from purser_casino.store import MEMORY, Known, Status, Store
 
@@ -120,6 +120,10 @@ class ReferenceCasino:
     def calls(self, rpc: str) -> int:
         """Return how many signed calls of an rpc, such as "Bet", have arrived."""
         return self._service.calls[rpc]
+
+    def seen(self) -> list[Seen]:
+        """Return the latest 10,000 signed calls in the order in which they arrived."""
+        return list(self._service.seen)
 
     def _bind(self, server: grpc.aio.Server) -> int:
         try:

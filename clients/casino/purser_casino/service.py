@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
@@ -21,7 +21,16 @@ from purser_casino.signatures import SignatureCheck
 from purser_casino.store import Store
 
 SERVICE = pb.DESCRIPTOR.services_by_name["CasinoCallbackService"].full_name
+_SEEN = 10_000
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+
+
+class Seen(NamedTuple):
+    """A call that arrived. `reference` is the bet of a win or the original of a rollback."""
+
+    rpc: str
+    transaction_id: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +63,16 @@ RPCS = (
 
 
 class CallbackService:
-    """Answers Purser for one operator. `calls` counts, by rpc, those that were Purser's."""
+    """Answers Purser for one operator.
+
+    `calls` counts, by rpc, those that were Purser's; `seen` has the latest of them in their order.
+    """
 
     def __init__(
         self, operator_id: str, check: SignatureCheck, store: Store, rules: Rules, faults: Faults
     ) -> None:
         self.calls: Counter[str] = Counter()
+        self.seen: deque[Seen] = deque(maxlen=_SEEN)
         self._operator_id = operator_id
         self._check = check
         self.store = store
@@ -109,8 +122,10 @@ class CallbackService:
     def _call(self, rpc: Rpc, request: Any) -> Call | str:
         """Return what is to be done, or what is wrong with the request."""
         if rpc.read is None:
+            self.seen.append(Seen(rpc.name))
             return self._balance_call(rpc, request)
         asked = rpc.read(request)
+        self.seen.append(Seen(rpc.name, asked.transaction_id, asked.reference))
         problem = movements.malformed(asked)
         if problem:
             return problem

@@ -76,10 +76,7 @@ async def regular_win_without_bet(play: Play) -> None:
 async def unknown_player(play: Play) -> None:
     """Ask, bet, pay and give for nobody, each twice."""
     player_id = play.new_id("player")
-    asked = pb.GetBalanceRequest(
-        operator_id=play.operator_id, player_id=player_id, currency_code=play.currency_code
-    )
-    await play.sends(asked, PLAYER_NOT_FOUND)
+    await play.sends(play.balance_request(player_id=player_id), PLAYER_NOT_FOUND)
     for request in (play.bet(500), play.payment(500), play.prize(500)):
         request.player_id = player_id
         answer = await play.sends(request, PLAYER_NOT_FOUND, *_prize_refusals(request))
@@ -89,9 +86,7 @@ async def unknown_player(play: Play) -> None:
 @case("unknown-currency", "A currency that the player does not have is CURRENCY_NOT_SUPPORTED.")
 async def unknown_currency(play: Play) -> None:
     """Ask, bet, pay and give in a currency that does not exist."""
-    asked = pb.GetBalanceRequest(
-        operator_id=play.operator_id, player_id=play.player_id, currency_code=_NO_CURRENCY
-    )
+    asked = play.balance_request(currency_code=_NO_CURRENCY)
     await play.sends(asked, CURRENCY_NOT_SUPPORTED)
     for request in (play.bet(500), play.payment(500), play.prize(500)):
         request.amount.currency_code = _NO_CURRENCY

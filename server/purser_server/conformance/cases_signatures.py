@@ -30,7 +30,8 @@ async def bad_signature(play: Play) -> None:
     await _refused_without_trace(play, wrong)
     bet = play.bet(0)
     await play.sends(bet, ACCEPTED)
-    for request in (play.win(bet, 700), play.rollback(bet), play.prize(250)):
+    asked = play.balance_request()
+    for request in (asked, play.win(bet, 700), play.rollback(bet), play.prize(250)):
         await play.sends(request, UNAUTHENTICATED, signing=wrong)
 
 

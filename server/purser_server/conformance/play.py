@@ -153,6 +153,14 @@ class Play:
             rollback.game_id, rollback.round_id = original.game_id, original.round_id
         return rollback
 
+    def balance_request(self, player_id: str = "", currency_code: str = "") -> pb.GetBalanceRequest:
+        """Return the question for a balance: the player's, unless another one is named."""
+        return pb.GetBalanceRequest(
+            operator_id=self.operator_id,
+            player_id=player_id or self.player_id,
+            currency_code=currency_code or self.currency_code,
+        )
+
     def money(self, minor: int) -> Money:
         """Return minor units of the player's currency."""
         return Money(currency_code=self.currency_code, minor_units=minor)
@@ -205,12 +213,7 @@ class Play:
 
     async def told_balance(self) -> int:
         """Return what GetBalance tells, in minor units. Raises UnreachableCasinoError."""
-        request = pb.GetBalanceRequest(
-            operator_id=self.operator_id,
-            player_id=self.player_id,
-            currency_code=self.currency_code,
-        )
-        answer = await self._exchange(request)
+        answer = await self._exchange(self.balance_request())
         told = answer.balance
         if answer.came != ACCEPTED or told is None or told[0] != self.currency_code:
             came = f"{answer.shown}, balance {_shown_balance(told)}"
