@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 from enum import StrEnum
 from importlib.metadata import version
@@ -33,6 +34,7 @@ from purser_server.cli_support import (
     err,
     loop_factory,
     out,
+    refuse,
     settings_of,
     tell,
 )
@@ -328,14 +330,22 @@ def bench(
     A figure counts only when the ledger verifies and holds every acknowledged transaction once.
     """
     from purser_server.bench.run import BenchError, Plan, run
+    from purser_server.demo.server_process import terminated_like_interrupted
 
     plan = Plan(players=players, filled=size, seconds=seconds, workers=workers, only=only)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        try:
+    if not plan.workloads:
+        refuse(f"--only: no workload has {only!r} in its name; there are: {plan.names}")
+    if json is not None and (problem := _unwritable(json)):
+        refuse(f"--json: {json} cannot be written: {problem}")
+    try:
+        with terminated_like_interrupted(), asyncio.Runner(loop_factory=loop_factory()) as runner:
             report = runner.run(run(plan, err))
-        except BenchError as error:
-            err.print(f"The benchmark ended early: {error}", markup=False)
-            raise typer.Exit(1) from error
+    except BenchError as error:
+        complain(f"The benchmark ended early: {error}")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        complain("Interrupted: the servers are stopped, and their files are removed.")
+        raise typer.Exit(130) from None
     report.print(out)
     if json is not None:
         report.write_json(json)
@@ -344,6 +354,16 @@ def bench(
 def main() -> None:
     """Run the command line."""
     app()
+
+
+def _unwritable(file: Path) -> str:
+    """Tell why a file could not be written, before minutes are spent on what goes into it."""
+    if not file.parent.is_dir():
+        return f"make the folder {file.parent} first"
+    if file.is_dir():
+        return "it is a folder"
+    may = os.access(file if file.exists() else file.parent, os.W_OK)
+    return "" if may else "this account may not"
 
 
 def _require_id(operator_id: str) -> None:

@@ -148,6 +148,8 @@ async def test_a_casino_is_set_up_from_the_command_line(own_database: str) -> No
         (("serve", "--metrics-listen", "127.0.0.1:65535", "--workers", "2"), "above 65535"),
         (("serve", "--data-dir", __file__), "is a file"),
         (("serve", "--tls-certificate", "no.pem", "--tls-key", "no.key"), "--tls-certificate"),
+        (("bench", "--only", "nothing"), "unary, 16 in flight"),
+        (("bench", "--json", "/nowhere/bench.json"), "/nowhere"),
         (("serve", "--log-level", "loud"), "log-level"),
         (("nonsense",), "nonsense"),
     ],
