@@ -63,8 +63,10 @@ class Call:
 class Combiner:
     """Owns the stream of one client."""
 
-    def __init__(self, stub: Any, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, stub: Any, metadata: tuple[tuple[str, str], ...], target: str) -> None:
         self._stub = stub
+        self._target = target
+        self._broken_by = ""
         self._metadata = metadata
         self._waiting: deque[Call] = deque()
         self._sent: dict[int, list[Call]] = {}
@@ -108,10 +110,13 @@ class Combiner:
                 continue
             pending = True
             if call.deadline <= now:
-                call.done.set_exception(
-                    DeadlineExceeded("", "no answer in time; send it again with the same id", {})
-                )
+                call.done.set_exception(DeadlineExceeded("", self._no_answer(), {}))
         self._sweeper = loop.call_later(_SWEEP_S, self._sweep) if pending else None
+
+    def _no_answer(self) -> str:
+        """Tell what is known of the silence; a lost connection counts until an answer comes."""
+        why = f" ({self._broken_by})" if self._broken_by else ""
+        return f"no answer from {self._target} in time{why}; send it again with the same id"
 
     def _all(self) -> Iterator[Call]:
         for message in self._sent.values():
@@ -129,6 +134,7 @@ class Combiner:
             error = await self._stream()
             if error is None:
                 continue
+            self._broken_by = error.details() or error.code().name
             self._take_back()
             if self._next_id - len(self._sent) != answered_before:
                 pauses = pauses_s()
@@ -188,6 +194,7 @@ class Combiner:
         for call, result in zip(self._sent.pop(answer.correlation_id), answer.results, strict=True):
             if not call.done.done():
                 call.done.set_result(result)
+        self._broken_by = ""
         self._wake.set()
 
     def _take_back(self) -> None:
