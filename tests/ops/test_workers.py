@@ -31,6 +31,16 @@ def test_a_port_is_free_again_though_connections_of_a_former_server_linger() -> 
     assert address == f"127.0.0.1:{port}"
 
 
+def test_a_port_that_another_installation_shares_among_its_workers_is_taken() -> None:
+    reserved, address = reserve_port("127.0.0.1:0")
+    with reserved, socket.socket() as worker:
+        worker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        worker.bind(reserved.getsockname())
+        worker.listen()
+        with pytest.raises(OSError, match="is the port taken"):
+            reserve_port(address)
+
+
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"

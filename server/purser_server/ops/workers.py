@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Mapping, Sequence
 
 _log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ _SERVES = "serves"
 _RESTART_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 _HEALTHY_AFTER_S = 30.0
 _PARENT_POLL_S = 0.5
+_FREE_BOUND_S = 3.0
 _LINE_LIMIT = 1_000
 
 
@@ -70,19 +72,37 @@ def reserve_port(address: str) -> tuple[socket.socket, str]:
     """
     host, _, port = address.rpartition(":")
     try:
-        reserved = _bound(host.strip("[]"), int(port))
+        _require_free(host.strip("[]"), int(port))
+        reserved = _bound(host.strip("[]"), int(port), is_shared=True)
     except OSError as error:
         raise OSError(f"cannot listen on {address}: is the port taken? ({error})") from error
     return reserved, f"{host}:{reserved.getsockname()[1]}"
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _require_free(host: str, port: int) -> None:
+    """Raise OSError when somebody listens on the port, be it one that is shared.
+
+    With a little patience: the workers of a parent that was killed take a moment to end.
+    """
+    deadline = time.monotonic() + _FREE_BOUND_S
+    while True:
+        try:
+            _bound(host, port, is_shared=False).close()
+            return
+        except OSError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_PARENT_POLL_S / 2)
+
+
+def _bound(host: str, port: int, *, is_shared: bool) -> socket.socket:
     family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     reserved = socket.socket(family, kind, protocol)
     try:
         # Connections of a server that has just ended linger, and would keep the port from us.
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if is_shared:
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind(place)
     except OSError:
         reserved.close()
@@ -159,9 +179,12 @@ class WorkerPool:
             # Of a worker that takes a dead one's place nobody waits to hear.
             **({} if self._started else {READY: str(self._ready_to)}),
         }
-        self._processes[number] = await asyncio.create_subprocess_exec(
+        process = self._processes[number] = await asyncio.create_subprocess_exec(
             *self._command, env=environment, start_new_session=True, pass_fds=(self._ready_to,)
         )
+        if self._stopping:
+            # It came into being while the others were told to end.
+            process.send_signal(signal.SIGTERM)
 
     async def _keep(self, number: int) -> None:
         """Start a worker again whenever it dies, more slowly if it keeps dying."""
@@ -180,4 +203,5 @@ class WorkerPool:
             pause_s = _RESTART_PAUSES_S[min(deaths, len(_RESTART_PAUSES_S) - 1)]
             _log.warning("worker %d ended with %d; again in %.1f s", number, code, pause_s)
             await asyncio.sleep(pause_s)
-            await self._spawn(number)
+            if not self._stopping:
+                await self._spawn(number)
