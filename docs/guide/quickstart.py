@@ -2,6 +2,7 @@
 """A casino's first calls: a player, a deposit, a bet, a win, a rollback, a refusal."""
 
 import os
+import sys
 
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -20,8 +21,11 @@ from purser.wallet.v1.wallet_service_pb2 import (
 from purser.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 ADDRESS = os.environ.get("PURSER_ADDRESS", "127.0.0.1:50051")
+API_KEY = os.environ.get("PURSER_API_KEY") or sys.exit(
+    "Set PURSER_API_KEY to the key that `purser key create casino-one --role backend` shows."
+)
 # Every call carries the API key, which names the casino, and has a deadline.
-CALL = {"metadata": [("authorization", f"Bearer {os.environ['PURSER_API_KEY']}")], "timeout": 5}
+CALL = {"metadata": [("authorization", f"Bearer {API_KEY}")], "timeout": 5}
 
 
 def main():

@@ -25,8 +25,12 @@ from tenacity import (
     wait_exponential,
 )
 
+from purser_server.casino.client import CasinoClient
+from purser_server.casino.resolver import Resolver
+from purser_server.domain.pending import Delays
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.lane import LaneLimits
+from purser_server.ops.checkpoints import checkpoint
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
@@ -41,18 +45,21 @@ from purser_server.store.engine import make_engine
 from purser_server.store.faults import CONNECTION_FAULTS
 from purser_server.store.feed import PostgresFeed
 from purser_server.store.history import PostgresHistory
-from purser_server.store.migrate import migrate
+from purser_server.store.migrate import NoLedgerError, migrate
 from purser_server.store.operators import PostgresOperators
+from purser_server.store.pending import PostgresPending
 from purser_server.store.players import PostgresPlayers
 from purser_server.store.sessions import PostgresSessions
 from purser_server.store.verification import PostgresVerification
 from purser_server.store.writer import PostgresWriter
 from purser_server.usecases.authentication import Authenticator
+from purser_server.usecases.balances import Balances
 from purser_server.usecases.feed import Feed
 from purser_server.usecases.history import History
 from purser_server.usecases.movements import Movements
 from purser_server.usecases.operators import Operators
 from purser_server.usecases.players import Players
+from purser_server.usecases.seamless import SeamlessMovements
 from purser_server.usecases.sessions import Sessions
 from purser_server.usecases.verification import LedgerVerification
 
@@ -98,11 +105,12 @@ async def database(settings: Settings, *, share: bool = True) -> AsyncIterator[s
             await asyncio.gather(keeper, return_exceptions=True)
 
 
-async def prepare(url: str) -> str:
-    """Bring the database to this release's schema; return its revision.
+async def prepare(url: str, *, found: bool = False) -> str:
+    """Bring the database to this release's schema, which with `found` is not made anew.
 
-    Waits for a database that does not answer yet, and says so in the log. Raises ConnectionError
-    when it does not come, DatabaseRefusedError when it will have none of us.
+    Returns its revision. Waits for a database that does not answer yet, and says so in the log.
+    Raises ConnectionError when it does not come, DatabaseRefusedError when it will have none of us,
+    NoLedgerError when there is nothing to be found.
     """
     try:
         async for attempt in AsyncRetrying(
@@ -113,7 +121,7 @@ async def prepare(url: str) -> str:
             reraise=True,
         ):
             with attempt:
-                return await migrate(url)
+                return await migrate(url, found=found)
     except CONNECTION_FAULTS as error:
         raise ConnectionError(
             f"the database {_place_of(url)} cannot be reached: {error or type(error).__name__}"
@@ -143,10 +151,19 @@ class Administration:
 
 
 @asynccontextmanager
-async def administration(settings: Settings) -> AsyncIterator[Administration]:
-    """Give the administration of an installation, whether or not a server runs on it."""
+async def administration(
+    settings: Settings, *, found: bool = True
+) -> AsyncIterator[Administration]:
+    """Give the administration of an installation, whether or not a server runs on it.
+
+    The installation must be there, unless `found` is False. Raises NoLedgerError: a wrong folder
+    must not become an installation, and be found in good order.
+    """
+    embedded = settings.database_url is None
+    if found and embedded and not EmbeddedPostgres.is_in(settings.data_directory):
+        raise NoLedgerError
     async with database(settings) as url:
-        await prepare(url)
+        await prepare(url, found=found)
         engine = make_engine(url)
         try:
             yield Administration(engine)
@@ -175,7 +192,14 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
         ledger = _make_ledger(settings, url, metrics)
         metrics.watch_queue(lambda: ledger.queued)
         stopping = asyncio.Event()
-        services = _make_services(engine, ledger, authenticator.forget, stopping)
+        casinos = CasinoClient()
+        stack.push_async_callback(casinos.close)
+        store = PostgresPending(engine)
+        seamless = SeamlessMovements(
+            ledger, casinos, store, PostgresHistory(engine), delays=Delays(), reached=checkpoint()
+        )
+        resolver = Resolver(store.take_due, seamless.resolve)
+        services = _make_services(engine, ledger, seamless, authenticator.forget, stopping)
         server = PurserServer(
             services,
             authenticator,
@@ -190,6 +214,9 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
             stack.callback(metrics.serve(_metrics_address(settings.metrics_listen)))
         ledger.start()
         stack.push_async_callback(ledger.stop)
+        stack.push_async_callback(seamless.stop)
+        resolver.start()
+        stack.push_async_callback(resolver.stop)
         await server.start()
         stack.push_async_callback(server.stop, settings.grace_s)
         _calm_garbage_collection()
@@ -204,11 +231,11 @@ async def serve(settings: Settings, tell: Tell) -> None:
         if revision is None:
             return
         _log.info("database ready, schema revision %s", revision)
-        await _show_admin_key(settings, url, tell)
         if settings.workers > 1:
             await _serve_with_workers(settings, url, tell, stopped)
             return
         async with serving(settings, url) as port:
+            await _show_admin_key(settings, url, tell)
             _tell_address(settings, port, tell)
             await stopped()
             tell("Purser is stopping: accepted calls finish first.")
@@ -240,6 +267,7 @@ async def _serve_with_workers(
         try:
             if await _unless(stopped, pool.ready()) is None:
                 return
+            await _show_admin_key(settings, url, tell)
             _tell_address(settings, int(address.rpartition(":")[2]), tell)
             await stopped()
             tell("Purser is stopping: accepted calls finish first.")
@@ -266,16 +294,21 @@ def _make_ledger(settings: Settings, url: str, metrics: Metrics) -> Ledger:
 
 
 def _make_services(
-    engine: AsyncEngine, ledger: Ledger, forget: Callable[[], None], stopping: asyncio.Event
+    engine: AsyncEngine,
+    ledger: Ledger,
+    seamless: SeamlessMovements,
+    forget: Callable[[], None],
+    stopping: asyncio.Event,
 ) -> Services:
     admin = Administration(engine, forget)
     players = Players(PostgresPlayers(engine))
-    sessions = Sessions(PostgresSessions(engine), players)
+    balances = Balances(players, seamless)
+    sessions = Sessions(PostgresSessions(engine), balances)
     history = History(PostgresHistory(engine))
     feed = Feed(PostgresFeed(engine))
     return Services(
         wallet=WalletServicer(
-            Movements(ledger), players, sessions, history, feed=feed, stopping=stopping
+            Movements(ledger, seamless), balances, sessions, history, feed=feed, stopping=stopping
         ),
         player=PlayerServicer(players),
         operator=OperatorServicer(admin.operators),
@@ -284,7 +317,10 @@ def _make_services(
 
 
 async def _show_admin_key(settings: Settings, url: str, tell: Tell) -> None:
-    """Make the admin key at the first start of an installation, and show it this once."""
+    """Make the admin key at the first start of an installation, and show it this once.
+
+    It comes after all that can keep a server from starting: whoever saw a key saw it start.
+    """
     if settings.admin_key is not None:
         return
     engine = make_engine(url)

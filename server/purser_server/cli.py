@@ -1,33 +1,50 @@
-"""The command line: serve, migrate, operator, key, verify, demo."""
+"""The command line: serve, migrate, operator, key, verify, demo, bench, conformance."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Coroutine
+import os
+import shlex
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 
 from purser_server import app as composition
-from purser_server.domain.errors import RefusedError
+from purser_server.cli_options import (
+    DatabaseUrl,
+    DataDir,
+    GraceSeconds,
+    Insecure,
+    Listen,
+    LogFormat,
+    LogLevel,
+    MetricsListen,
+    TlsCertificate,
+    TlsClientCa,
+    TlsKey,
+    Workers,
+)
+from purser_server.cli_support import (
+    carry_out,
+    complain,
+    err,
+    loop_factory,
+    out,
+    refuse,
+    settings_of,
+    tell,
+)
+from purser_server.conformance.cli import app as conformance_app
+from purser_server.domain.errors import Reason
 from purser_server.domain.ids import id_problem
 from purser_server.domain.money import declaration_problem
 from purser_server.domain.operators import ApiKey, Role
 from purser_server.domain.verification import Verification
-from purser_server.ops import logs
-from purser_server.ops.embedded_postgres import EmbeddedPostgresError
-from purser_server.ops.settings import Settings
-from purser_server.rpc.calls import request_id
-from purser_server.store.faults import CONNECTION_FAULTS
-from purser_server.store.migrate import DatabaseRefusedError
-
-T = TypeVar("T")
+from purser_server.ops.workers import tell_failure
 
 app = typer.Typer(
     name="purser",
@@ -42,57 +59,23 @@ operator_app = typer.Typer(
 key_app = typer.Typer(help="API keys of operators.", no_args_is_help=True)
 app.add_typer(operator_app, name="operator")
 app.add_typer(key_app, name="key")
-
-# For a program that reads, lines are never broken to the width of a screen that is not there.
-_WIDE = 10_000
-_out = Console(width=None if sys.stdout.isatty() else _WIDE)
-_err = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDE)
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of the embedded PostgreSQL. Default: ~/.local/share/purser, "
-        "or /var/lib/purser for root. \\[env: PURSER_DATA_DIR]"
-    ),
-]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        help="postgresql://… of your own PostgreSQL, instead of the embedded one. "
-        "\\[env: PURSER_DATABASE_URL]"
-    ),
-]
+app.add_typer(conformance_app, name="conformance")
 
 
-Listen = Annotated[
-    str | None,
-    typer.Option(
-        help="HOST:PORT; port 0 takes a free one. \\[env: PURSER_LISTEN; 127.0.0.1:50051]"
-    ),
-]
-Workers = Annotated[
-    int | None, typer.Option(help="Server processes on one port. \\[env: PURSER_WORKERS; 1]")
-]
-TlsCertificate = Annotated[
-    Path | None, typer.Option(help="The server's certificate chain, PEM. Turns TLS on.")
-]
-TlsKey = Annotated[Path | None, typer.Option(help="The certificate's private key, PEM.")]
-TlsClientCa = Annotated[
-    Path | None,
-    typer.Option(help="Accept only clients with a certificate of this CA, PEM (mutual TLS)."),
-]
-Insecure = Annotated[
-    bool | None,
-    typer.Option("--insecure", help="Allow plaintext on an address that others can reach."),
-]
-MetricsListen = Annotated[
-    str | None, typer.Option(help="HOST:PORT for Prometheus over HTTP; worker n takes port + n.")
-]
-LogFormat = Annotated[str | None, typer.Option(help="text or json, on standard error.")]
-LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
-GraceSeconds = Annotated[
-    float | None, typer.Option(help="Seconds that accepted calls may take at the end.")
-]
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        tell(f"Purser {version('purser')}")
+        raise typer.Exit
+
+
+@app.callback()
+def purser(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Purser: a gRPC wallet and loyalty server for online casinos."""
 
 
 class KeyRole(StrEnum):
@@ -124,7 +107,7 @@ def serve(
     end. The admin key is PURSER_ADMIN_KEY (32 or more characters), or is made at the first start
     and shown once.
     """
-    settings = _settings(
+    settings = settings_of(
         listen=listen,
         data_dir=data_dir,
         database_url=database_url,
@@ -138,26 +121,37 @@ def serve(
         log_level=log_level,
         grace_s=grace_s,
     )
-    _run(composition.serve(settings, _tell), settings, log_level=settings.log_level)
+    carry_out(composition.serve(settings, tell), settings, log_level=settings.log_level)
 
 
 @app.command(hidden=True)
 def worker() -> None:
     """Serve as one process of several; started by `purser serve --workers N`."""
-    settings = _settings()
-    _run(composition.serve_as_worker(settings), settings, log_level=settings.log_level)
+    settings = settings_of()
+    carry_out(
+        composition.serve_as_worker(settings),
+        settings,
+        log_level=settings.log_level,
+        say=_tell_parent,
+    )
+
+
+def _tell_parent(line: str) -> None:
+    """Let the process that the user started say it, once for all workers."""
+    if not tell_failure(line):
+        complain(line)
 
 
 @app.command()
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bring the database to this release's schema. `serve` does it by itself."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
 
     async def run() -> str:
         async with composition.database(settings) as url:
             return await composition.prepare(url)
 
-    _tell(f"The schema is at revision {_run(run(), settings)}.")
+    tell(f"The schema is at revision {carry_out(run(), settings)}.")
 
 
 @operator_app.command("create")
@@ -176,15 +170,16 @@ def operator_create(
     """Create an operator; the same again is fine."""
     _require_id(operator_id)
     currencies = dict(_currency(given) for given in currency or [])
-    settings = _settings(data_dir=data_dir, database_url=database_url)
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
 
     async def run() -> bool:
-        async with composition.administration(settings) as admin:
+        # Whoever begins with an operator may serve later: an installation is made for it.
+        async with composition.administration(settings, found=False) as admin:
             return (await admin.operators.create(operator_id, display_name, currencies))[1]
 
-    existed = _run(run(), settings)
-    _tell(f"Operator {operator_id} {'exists already' if existed else 'is created'}.")
-    _tell(f"Next: `purser key create {operator_id} --role backend`.")
+    existed = carry_out(run(), settings)
+    tell(f"Operator {operator_id} {'exists already' if existed else 'is created'}.")
+    tell(f"Next: `purser key create {shlex.quote(operator_id)} --role backend`.")
 
 
 @key_app.command("create")
@@ -195,17 +190,24 @@ def key_create(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Make an API key; it is shown this once."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
 
     async def run() -> tuple[str, str]:
         async with composition.administration(settings) as admin:
             roles = [Role[name.name] for name in role]
             return await admin.operators.create_key(operator_id, roles)
 
-    key_id, api_key = _run(run(), settings)
-    _tell(f"Key id:  {key_id}")
-    _tell(f"API key, shown this once: {api_key}")
-    _tell("Send it as gRPC metadata `authorization: Bearer <API key>`.")
+    key_id, api_key = carry_out(
+        run(),
+        settings,
+        hints={
+            Reason.OPERATOR_NOT_FOUND: "make it with "
+            f"`purser operator create {shlex.quote(operator_id)}`"
+        },
+    )
+    tell(f"Key id:  {key_id}")
+    tell(f"API key, shown this once: {api_key}")
+    tell("Send it as gRPC metadata `authorization: Bearer <API key>`.")
 
 
 @key_app.command("list")
@@ -215,7 +217,7 @@ def key_list(
     database_url: DatabaseUrl = None,
 ) -> None:
     """List an operator's keys, without their secrets."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
 
     async def run() -> list[ApiKey]:
         found: list[ApiKey] = []
@@ -228,11 +230,11 @@ def key_list(
                     return found
 
     table = Table("key id", "roles", "created", "revoked")
-    for key in _run(run(), settings):
+    for key in carry_out(run(), settings):
         roles = ", ".join(role.name.lower() for role in sorted(key.roles))
         revoked = f"{key.revoke_time:%Y-%m-%d %H:%M:%S}" if key.revoke_time else ""
         table.add_row(key.key_id, roles, f"{key.create_time:%Y-%m-%d %H:%M:%S}", revoked)
-    _out.print(table)
+    out.print(table)
 
 
 @key_app.command("revoke")
@@ -242,14 +244,14 @@ def key_revoke(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Revoke a key; servers refuse it within seconds."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
 
     async def run() -> None:
         async with composition.administration(settings) as admin:
             await admin.operators.revoke_key(key_id)
 
-    _run(run(), settings)
-    _tell(f"Key {key_id} is revoked.")
+    carry_out(run(), settings)
+    tell(f"Key {key_id} is revoked.")
 
 
 @app.command()
@@ -262,19 +264,19 @@ def verify(
 
     Ends with exit code 1 when something is wrong.
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url)
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
 
     async def run() -> Verification:
         async with composition.administration(settings) as admin:
             return await admin.verification.verify(operator_id)
 
-    result = _run(run(), settings)
+    result = carry_out(run(), settings)
     counts = Table("what", "count")
     for name, count in result.counts.items():
         counts.add_row(name.replace("_", " "), f"{count:,}")
-    _out.print(counts)
+    out.print(counts)
     if result.consistent:
-        _tell("The ledger is consistent.")
+        tell("The ledger is consistent.")
         return
     findings = Table(
         "finding",
@@ -297,8 +299,8 @@ def verify(
             finding.found,
             finding.message,
         )
-    _out.print(findings)
-    _err.print("The ledger is NOT consistent.")
+    out.print(findings)
+    err.print("The ledger is NOT consistent.")
     raise typer.Exit(1)
 
 
@@ -318,7 +320,9 @@ def bench(
     ] = 0,
     seconds: Annotated[float, typer.Option(min=0.1, help="Seconds per figure.")] = 5.0,
     workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
-    only: Annotated[str, typer.Option(help="Run only workloads whose name contains this.")] = "",
+    only: Annotated[
+        str, typer.Option(help="Run only the workload of this name, or all whose name contains it.")
+    ] = "",
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file, too.")] = None,
 ) -> None:
     """Measure a server of its own, and PostgreSQL's pgbench in the same run.
@@ -326,15 +330,23 @@ def bench(
     A figure counts only when the ledger verifies and holds every acknowledged transaction once.
     """
     from purser_server.bench.run import BenchError, Plan, run
+    from purser_server.demo.server_process import terminated_like_interrupted
 
     plan = Plan(players=players, filled=size, seconds=seconds, workers=workers, only=only)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        try:
-            report = runner.run(run(plan, _err))
-        except BenchError as error:
-            _err.print(f"The benchmark ended early: {error}", markup=False)
-            raise typer.Exit(1) from error
-    report.print(_out)
+    if not plan.workloads:
+        refuse(f"--only: no workload has {only!r} in its name; there are: {plan.names}")
+    if json is not None and (problem := _unwritable(json)):
+        refuse(f"--json: {json} cannot be written: {problem}")
+    try:
+        with terminated_like_interrupted(), asyncio.Runner(loop_factory=loop_factory()) as runner:
+            report = runner.run(run(plan, err))
+    except BenchError as error:
+        complain(f"The benchmark ended early: {error}")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        complain("Interrupted: the servers are stopped, and their files are removed.")
+        raise typer.Exit(130) from None
+    report.print(out)
     if json is not None:
         report.write_json(json)
 
@@ -344,53 +356,14 @@ def main() -> None:
     app()
 
 
-def _settings(**given: Any) -> Settings:
-    """Return the settings: what was given, over the environment; ends with 2 when they are bad."""
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        for problem in error.errors():
-            where = "-".join(str(part) for part in problem["loc"])
-            message = problem["msg"].removeprefix("Value error, ")
-            _err.print(
-                f"--{where.replace('_', '-')}: {message}" if where else message, markup=False
-            )
-        raise typer.Exit(2) from None
-
-
-def _run(work: Coroutine[Any, Any, T], settings: Settings, *, log_level: str = "warning") -> T:
-    """Run to the end on the fastest event loop there is; a refusal or bad start is one line."""
-    logs.configure(settings.log_format, log_level, _log_context)
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(work)
-    except RefusedError as error:
-        _err.print(f"{error.refusal.reason}: {error.refusal.message}", markup=False)
-    except CONNECTION_FAULTS as error:
-        _err.print(f"{error or type(error).__name__}", markup=False)
-    except DatabaseRefusedError as error:
-        _err.print(f"the database refuses: {error}", markup=False)
-    except EmbeddedPostgresError as error:
-        _err.print(str(error), markup=False)
-    raise typer.Exit(1)
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-def _log_context() -> dict[str, str]:
-    current = request_id()
-    return {"request_id": current} if current else {}
-
-
-def _tell(line: str) -> None:
-    _out.print(line, markup=False, highlight=False, soft_wrap=True)
-    sys.stdout.flush()
+def _unwritable(file: Path) -> str:
+    """Tell why a file could not be written, before minutes are spent on what goes into it."""
+    if not file.parent.is_dir():
+        return f"make the folder {file.parent} first"
+    if file.is_dir():
+        return "it is a folder"
+    may = os.access(file if file.exists() else file.parent, os.W_OK)
+    return "" if may else "this account may not"
 
 
 def _require_id(operator_id: str) -> None:

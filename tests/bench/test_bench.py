@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from time import perf_counter
 
+import psutil
 import pytest
 
 from purser_server.bench.casino import Casino, LedgerError, new_id, pairs
+from purser_server.bench.run import Plan
 from purser_server.bench.window import Window
 from purser_server.bench.workloads import WORKLOADS, anyone, one, zipf
 from tests.support.process import ADMIN_KEY, PurserProcess, run_purser
@@ -81,6 +88,52 @@ async def test_every_workload_plays_until_its_window_is_over(
 
     assert window.acknowledged
     await casino.verify(window.acknowledged)
+
+
+def test_the_name_of_a_workload_chooses_it_alone_and_a_part_all_that_have_it() -> None:
+    assert [each.name for each in Plan(only="unary, 1 in flight").workloads] == [
+        "unary, 1 in flight"
+    ]
+    assert len(Plan(only="unary, 1").workloads) == 2
+    assert len(Plan(only="combining client, 1").workloads) == 2
+    assert len(Plan().workloads) == len(WORKLOADS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", ["", "players: took"], ids=["in pgbench", "in a workload"])
+def test_a_terminated_run_leaves_nothing_behind(after: str, short_tmp: Path) -> None:
+    folder = short_tmp / new_id()[:8]
+    folder.mkdir()
+    # As a script's background job has it: without Ctrl-C.
+    with subprocess.Popen(
+        [sys.executable, "-m", "purser_server", "bench", "--players", "10", "--seconds", "1"],
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    ) as bench:
+        assert bench.stderr is not None
+        if after:
+            assert any(after in line for line in bench.stderr)
+        else:
+            deadline = time.monotonic() + 60
+            while not processes_of(folder):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        bench.send_signal(signal.SIGTERM)
+        _, errors = bench.communicate(timeout=60)
+    assert bench.returncode == 130, errors
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
+    assert processes_of(folder) == []
+    assert [path for path in folder.iterdir() if path.is_dir()] == []
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the command lines that name a folder in this one: servers and PostgreSQLs."""
+    lines = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if f"{folder}/" in line]
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from purser_client import (
     PlayerStatus,
     Refused,
     RollbackOutcome,
+    Tls,
     TransactionIdReused,
     TransactionState,
     TransactionType,
@@ -135,6 +137,40 @@ def test_money_is_exact() -> None:
         Money("1", "USDT")
 
 
+def test_an_amount_that_no_message_can_carry_is_refused_where_it_is_made() -> None:
+    assert Money("92233720368547758.07", "EUR").minor_units == 2**63 - 1
+    for too_much in ("92233720368547758.08", "1e20", "1e40", "-1e40"):
+        with pytest.raises(InvalidRequest) as told:
+            Money(too_much, "EUR")
+        assert told.value.reason == "AMOUNT_RANGE"
+    for too_much in (2**63, -(2**63), 10**40):
+        with pytest.raises(InvalidRequest):
+            Money.of_minor(too_much, "EUR")
+    for no_number in (None, [1]):
+        with pytest.raises(InvalidRequest):
+            Money(no_number, "EUR")  # type: ignore[arg-type]
+
+
+async def test_what_is_no_money_is_refused_before_it_is_sent() -> None:
+    async with AsyncPurserClient("127.0.0.1:1", "any") as client:
+        with pytest.raises(InvalidRequest) as told:
+            await client.deposit("anna", "5")  # type: ignore[arg-type]
+    assert "Money(" in told.value.message
+    assert told.value.field == "amount"
+
+
+def test_tls_takes_pem_as_text_or_bytes_and_nothing_else() -> None:
+    pem = "-----BEGIN CERTIFICATE-----\n"
+    assert Tls(ca=pem).credentials() is not None
+    assert Tls(ca=pem.encode()).credentials() is not None
+    with pytest.raises(ValueError, match="ca is no PEM text"):
+        Tls(ca="ca.pem")
+    with pytest.raises(TypeError, match="read the file first"):
+        Tls(ca=Path("ca.pem"))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="go together"):
+        Tls(certificate=pem)
+
+
 async def test_many_single_calls_share_few_messages(purser: AsyncPurserClient, anna: str) -> None:
     await asyncio.gather(
         *(purser.bet(anna, Money("0.01", "EUR"), game_id="g", round_id="r") for _ in range(500))
@@ -209,6 +245,8 @@ async def test_a_call_ends_when_its_time_is_over() -> None:
         with pytest.raises(DeadlineExceeded) as late:
             await client.deposit("anna", Money("1.00", "EUR"), transaction_id="d1")
         assert late.value.transaction_id == "d1"
+        assert "no answer from 127.0.0.1:1 in time" in late.value.message
+        assert "Connection refused" in late.value.message
         with pytest.raises(Unavailable):
             await client.get_player("anna")
 

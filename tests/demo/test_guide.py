@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import io
 import itertools
+import os
 import re
-import runpy
 import sys
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,6 +17,7 @@ import grpc
 import pytest
 
 from purser.wallet.v1.wallet_pb2 import RollbackOutcome, TransactionState, WinType
+from purser_server import cli
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
 from tests.support.client import Client, Installation, eur, failure_of
@@ -27,7 +26,11 @@ from tests.support.process import PurserProcess
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guide"
 TRANSFER_MODE = (GUIDE / "transfer-mode.md").read_text()
-DOCUMENTS = [ROOT / "README.md", *sorted(GUIDE.glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "clients" / "python" / "README.md",
+    *sorted(GUIDE.glob("*.md")),
+]
 
 Row = tuple[str, str, str]
 
@@ -85,24 +88,32 @@ async def test_worked_example_comes_out_as_the_guide_says(casino: Client, story:
         assert await casino.balance(player) == Decimal(balance) * 100, call
 
 
-async def test_python_of_the_guide_runs(
-    casino: Client, installation: Installation, monkeypatch: pytest.MonkeyPatch
+async def test_python_of_the_guide_runs_after_the_quick_start(
+    casino: Client, installation: Installation
 ) -> None:
-    monkeypatch.setenv("PURSER_ADDRESS", installation.address)
-    monkeypatch.setenv("PURSER_API_KEY", casino.api_key)  # type: ignore[attr-defined]
-    names = runpy.run_path(str(GUIDE / "quickstart.py"))
-    await casino.new_player(money=eur("12.00"), player_id="alice")
-    await casino.new_player(money=eur("1.00"), player_id="bob")
+    begin = "from quickstart import *"
+    assert f"`{begin}`" in TRANSFER_MODE
     retries, batch = re.findall(r"```python\n(.*?)```", TRANSFER_MODE, re.S)
+    api_key: str = casino.api_key  # type: ignore[attr-defined]
 
-    def run() -> str:
-        exec(retries, names)
-        with names["channel"] as channel, contextlib.redirect_stdout(io.StringIO()) as printed:
-            names["wallet"] = names["WalletServiceStub"](channel)
-            exec(batch, names)
-        return printed.getvalue()
+    async def run(program: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program),
+            cwd=GUIDE,
+            env={
+                **os.environ,
+                "PURSER_ADDRESS": installation.address,
+                "PURSER_API_KEY": api_key,
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            stdout=asyncio.subprocess.PIPE,
+        )
+        printed, _ = await asyncio.wait_for(process.communicate(), 60)
+        return printed.decode()
 
-    assert await asyncio.to_thread(run) == "move-1-out EUR 7.00\nmove-1-in EUR 6.00\n"
+    await run(f"{begin}\nmain()")
+    told = await run("\n".join([begin, retries, batch]))
+    assert told == "move-1-out EUR 110.00\nmove-1-in EUR 5.00\n"
 
 
 async def test_health_check_of_the_guide_runs(server: PurserProcess) -> None:
@@ -128,6 +139,17 @@ def test_readme_names_every_setting_and_its_default() -> None:
             assert default.strip("`").lower() == told, name
 
 
+def test_readme_names_every_command_and_every_room() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for command in cli.app.registered_commands:
+        if not command.hidden:
+            name = getattr(command.callback, "__name__", "")
+            assert re.search(rf"^\| `purser {name}\b", readme, re.M), name
+    package = Path(cli.__file__).parent
+    for room in package.glob("*/__init__.py"):
+        assert f"| `server/purser_server/{room.parent.name}/` |" in readme
+
+
 def test_operations_name_every_metric() -> None:
     page = (GUIDE / "operations.md").read_text()
     for metric in Metrics()._registry.collect():
@@ -135,7 +157,7 @@ def test_operations_name_every_metric() -> None:
         assert f"`{name}`" in page, name
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_of_the_documents_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
         if "://" in target:

@@ -58,6 +58,16 @@ async def test_quickstart_plays_and_its_second_run_moves_nothing(
     await installation.assert_consistent()
 
 
+async def test_quickstart_without_a_key_says_where_one_comes_from(
+    installation: Installation,
+) -> None:
+    finished = await run_quickstart(installation.address, "")
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("Set PURSER_API_KEY")
+    assert "purser key create" in line
+
+
 async def test_quickstart_with_a_wrong_key_ends_with_the_reason(installation: Installation) -> None:
     finished = await run_quickstart(installation.address, "not-a-key")
     assert finished.returncode == 1

@@ -85,19 +85,19 @@ async def test_secrets_are_stored_as_given(
     assert stored == "s" * 32 + KEY
 
 
-async def test_a_target_is_not_served_yet_and_changes_nothing(
+async def test_a_target_makes_seamless_mode_and_none_makes_transfer_mode(
     installation: Installation, operator: str
 ) -> None:
-    await _update(installation, operator, SETTINGS)
+    seamless = operator_pb2.CallbackSettings(target="casino:443", signing_secret="x" * 32)
 
-    with refused("NOT_SERVED_YET"):
-        await _update(
-            installation,
-            operator,
-            operator_pb2.CallbackSettings(target="casino:443", signing_secret="x" * 32),
-        )
+    await _update(installation, operator, seamless)
+    found = await _get(installation, operator)
+    assert found.wallet_mode == operator_pb2.WALLET_MODE_SEAMLESS
+    assert found.callback.target == "casino:443"
 
-    assert (await _get(installation, operator)).callback == SHOWN
+    await _update(installation, operator, operator_pb2.CallbackSettings())
+    found = await _get(installation, operator)
+    assert found.wallet_mode == operator_pb2.WALLET_MODE_TRANSFER
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,10 @@ async def test_a_target_is_not_served_yet_and_changes_nothing(
         ("target", operator_pb2.CallbackSettings(target="casino:0", signing_secret="x")),
         ("target", operator_pb2.CallbackSettings(target="casino:65536", signing_secret="x")),
         ("target", operator_pb2.CallbackSettings(target="casino:²", signing_secret="x")),
+        ("target", operator_pb2.CallbackSettings(target="h:" + "1" * 5_000, signing_secret="x")),
+        ("target", operator_pb2.CallbackSettings(target="a b:443", signing_secret="x")),
+        ("target", operator_pb2.CallbackSettings(target="a:b:c:443", signing_secret="x")),
+        ("target", operator_pb2.CallbackSettings(target="user@casino:443", signing_secret="x")),
         ("target", operator_pb2.CallbackSettings(target="c" * 252 + ":443", signing_secret="x")),
         ("deadline_ms", operator_pb2.CallbackSettings(deadline_ms=99)),
         ("deadline_ms", operator_pb2.CallbackSettings(deadline_ms=30_001)),
@@ -119,6 +123,20 @@ async def test_a_target_is_not_served_yet_and_changes_nothing(
         ("signing_secret", operator_pb2.CallbackSettings(signing_secret="\0")),
         ("tls.ca_pem", operator_pb2.CallbackSettings(tls={"ca_pem": "no certificate"})),
         ("tls.ca_pem", operator_pb2.CallbackSettings(tls={"ca_pem": PEM + "x" * 65_536})),
+        # What is shown again must not hold a key, as files with both do.
+        ("tls.ca_pem", operator_pb2.CallbackSettings(tls={"ca_pem": KEY})),
+        (
+            "tls.client_certificate_pem",
+            operator_pb2.CallbackSettings(
+                tls={"client_certificate_pem": PEM + KEY, "client_key_pem": KEY}
+            ),
+        ),
+        (
+            "tls.client_key_pem",
+            operator_pb2.CallbackSettings(
+                tls={"client_certificate_pem": PEM, "client_key_pem": PEM}
+            ),
+        ),
         (
             "tls.client_key_pem",
             operator_pb2.CallbackSettings(tls={"client_certificate_pem": PEM}),

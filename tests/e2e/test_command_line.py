@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ COMMANDS = [
     ("key", "revoke"),
     ("verify",),
     ("demo",),
+    ("bench",),
 ]
 
 
@@ -54,6 +56,10 @@ async def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     told = plain(await succeed(*command, "--help"))
     assert f"purser_server {' '.join(command)}" in told or f"purser {' '.join(command)}" in told
     assert len(told) > 100
+
+
+async def test_the_version_is_told() -> None:
+    assert await succeed("--version") == f"Purser {version('purser')}\n"
 
 
 async def test_the_help_names_every_command() -> None:
@@ -138,6 +144,12 @@ async def test_a_casino_is_set_up_from_the_command_line(own_database: str) -> No
         (("key", "create", "x", "--role", "admin"), "admin"),
         (("serve", "--workers", "0"), "workers"),
         (("serve", "--listen", "nonsense"), "HOST:PORT"),
+        (("serve", "--listen", "127.0.0.1:65536"), "0 to 65535"),
+        (("serve", "--metrics-listen", "127.0.0.1:65535", "--workers", "2"), "above 65535"),
+        (("serve", "--data-dir", __file__), "is a file"),
+        (("serve", "--tls-certificate", "no.pem", "--tls-key", "no.key"), "--tls-certificate"),
+        (("bench", "--only", "nothing"), "unary, 16 in flight"),
+        (("bench", "--json", "/nowhere/bench.json"), "/nowhere"),
         (("serve", "--log-level", "loud"), "log-level"),
         (("nonsense",), "nonsense"),
     ],
@@ -147,6 +159,67 @@ async def test_wrong_words_end_with_two_and_say_what_is_wrong(
     words: tuple[str, ...], complaint: str
 ) -> None:
     assert complaint in plain(await fail(*words, code=2))
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({"PURSER_LANES": "99"}, "PURSER_LANES: "),
+        ({"PURSER_ADMIN_KEY": "short"}, "PURSER_ADMIN_KEY: "),
+        ({"PURSER_DATA_DIR": "/tmp/x", "PURSER_DATABASE_URL": "postgresql://x/y"}, "PURSER_DATA_D"),
+        ({"PURSER_DATA_DIR": "/tmp/x"}, "PURSER_DATA_DIR, --database-url: "),
+    ],
+    ids=lambda value: "",
+)
+async def test_a_bad_setting_is_named_by_where_it_came_from(
+    variables: dict[str, str], complaint: str
+) -> None:
+    words = ["serve"]
+    if complaint.endswith("--database-url: "):
+        words += ["--database-url", "postgresql://x/y"]
+    code, _, errors = await run_purser(*words, **variables)
+    assert code == 2
+    assert errors.startswith(complaint)
+
+
+async def test_a_variable_that_is_empty_counts_as_not_given(postgres: EmbeddedPostgres) -> None:
+    code, _, errors = await run_purser(
+        *("key", "list", "nobody", "--database-url", postgres.url), PURSER_DATA_DIR=""
+    )
+    assert (code, "OPERATOR_NOT_FOUND" in errors) == (1, True), errors
+
+
+async def test_commands_that_are_told_next_can_be_copied(own_database: str) -> None:
+    database = ("--database-url", own_database)
+    assert "operator create 'my casino'" in await fail(
+        "key", "create", "my casino", "--role", "game", *database
+    )
+    told = await succeed("operator", "create", "my casino", *database)
+    assert "purser key create 'my casino' --role backend" in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("verify",),
+        ("key", "create", "casino", "--role", "game"),
+        ("key", "list", "casino"),
+        ("key", "revoke", "key"),
+    ],
+    ids=lambda value: "",
+)
+async def test_what_is_no_installation_does_not_become_one(
+    postgres: EmbeddedPostgres, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "mistyped"
+    complaint = await fail(*words, "--data-dir", str(folder))
+    assert str(folder) in complaint
+    assert "purser serve" in complaint
+    assert not folder.exists()
+    async with database_of_its_own(postgres.url) as url:
+        assert "no Purser" in await fail(*words, "--database-url", url)
+        async with connected(url) as connection:
+            assert not await connection.fetchval("SELECT to_regclass('transactions')::text")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -188,6 +189,45 @@ async def test_a_port_that_is_taken_is_told_in_one_line(
     assert code == 1
     assert server.address in errors
     assert "Traceback" not in errors
+
+
+async def test_a_port_that_is_taken_is_told_alike_for_several_workers(
+    server: PurserProcess, own_database: str
+) -> None:
+    code, output, errors = await run_purser(
+        *("serve", "--listen", server.address, "--database-url", own_database, "--workers", "2")
+    )
+    assert code == 1
+    assert f"cannot listen on {server.address}: is the port taken?" in errors
+    assert "Traceback" not in errors
+    assert "Admin key" not in output, "nobody keeps the key of a server that never served"
+
+
+async def test_a_server_that_never_served_shows_no_admin_key(
+    server: PurserProcess, own_database: str
+) -> None:
+    options = ("--listen", server.address, "--database-url", own_database)
+    _, output, _ = await run_purser("serve", *options)
+    assert "Admin key" not in output
+    async with PurserProcess("--database-url", own_database, env={"PURSER_ADMIN_KEY": None}) as one:
+        assert b"Admin key, shown this once" in one.output
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_port_for_metrics_that_is_taken_ends_the_start_with_one_line(
+    own_database: str, workers: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, output, errors = await run_purser(
+            *("serve", "--listen", "127.0.0.1:0", "--database-url", own_database),
+            *("--workers", workers, "--metrics-listen", address, "--log-level", "error"),
+        )
+    assert code == 1
+    assert output == ""
+    (line,) = errors.splitlines()
+    assert f"cannot serve metrics on {address}" in line
+    assert "--metrics-listen" in line
 
 
 async def test_a_short_admin_key_is_refused() -> None:

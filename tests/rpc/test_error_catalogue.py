@@ -11,6 +11,7 @@ import pytest
 from purser.admin.v1 import operator_pb2, operator_service_pb2
 from purser.error.v1 import error_reason_pb2
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
+from purser_casino import ReferenceCasino
 from purser_server.domain.errors import FINAL_REASONS, Reason
 from purser_server.rpc.status import CODES
 from tests.support.calls import outcome
@@ -270,14 +271,44 @@ async def _(scene: Scene) -> Any:
     return Failure(code, reason, dict(error.metadata), error.message, (), False, "purser")
 
 
-@provokes(Reason.NOT_SERVED_YET)
-async def _(scene: Scene) -> Any:
+SECRET = "x" * 32
+
+
+async def to_seamless_mode(scene: Scene, target: str = "127.0.0.1:1") -> Any:
     return await scene.installation.admin.operators.UpdateOperator(
         operator_service_pb2.UpdateOperatorRequest(
             operator_id=scene.operator,
-            callback=operator_pb2.CallbackSettings(target="casino:443", signing_secret="x" * 32),
+            callback=operator_pb2.CallbackSettings(target=target, signing_secret=SECRET),
         )
     )
+
+
+@provokes(Reason.MODE_CHANGE_BLOCKED)
+async def _(scene: Scene) -> Any:
+    return await to_seamless_mode(scene)
+
+
+@provokes(Reason.WRONG_MODE)
+async def _(scene: Scene) -> Any:
+    await scene.casino.withdraw_all(scene.player, "EUR")
+    await to_seamless_mode(scene)
+    return await scene.casino.deposit(scene.player, eur("1.00"))
+
+
+@provokes(Reason.CASINO_UNREACHABLE)
+async def _(scene: Scene) -> Any:
+    await scene.casino.withdraw_all(scene.player, "EUR")
+    await to_seamless_mode(scene)
+    return await scene.bet()
+
+
+@provokes(Reason.CASINO_REFUSED)
+async def _(scene: Scene) -> Any:
+    await scene.casino.withdraw_all(scene.player, "EUR")
+    async with ReferenceCasino(scene.operator, SECRET, faults="bet:limit") as keeper:
+        keeper.add_player(scene.player, EUR=1_000)
+        await to_seamless_mode(scene, keeper.address)
+        return await scene.bet()
 
 
 NEED_A_FAULT = {Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE, Reason.INTERNAL_ERROR}

@@ -21,9 +21,12 @@ FLUSH_STATEMENTS = (
     "ROUNDS",
     "SETTLERS",
     "SESSIONS",
+    "PENDING_OF",
     "HOUSE_ACCOUNTS",
     "SAVE",
+    "SAVE_PENDING",
 )
+WITH_ONE_ROW_PER_OPERATOR = ("operators_pkey", "journal_ends_pkey")
 
 
 CASINOS = 3
@@ -77,6 +80,8 @@ async def test_statement_reads_no_table_whole(
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
         if "Index" in line and "Scan using" in line:
             assert "Index Cond" in following, lines
+            if any(index in line for index in WITH_ONE_ROW_PER_OPERATOR):
+                continue
             # The operator alone would be the whole table of a casino.
             assert following.count(" = ") >= 2, lines
 

@@ -240,8 +240,10 @@ DAMAGE: Damage = {
             "MALFORMED ann EUR bet-free/r: flags of 4 | flags 4",
             (
                 "MALFORMED ann EUR bet-free/r:"
-                " COMPLETED or REFUSED, or TOMBSTONE without a type | BET ROLLED_BACK"
+                " COMPLETED or REFUSED, TOMBSTONE without a type, ROLLED_BACK of a casino's bet"
+                " | BET ROLLED_BACK"
             ),
+            "MALFORMED ann EUR bet-free/r: a refusal | nothing",
             "MALFORMED ann EUR win-nothing/r: bet bet-free | BET ROLLED_BACK",
         ],
     ),
@@ -250,7 +252,8 @@ DAMAGE: Damage = {
         [
             (
                 "MALFORMED ann EUR bet-late/r:"
-                " COMPLETED or REFUSED, or TOMBSTONE without a type | PRIZE_CASHBACK REFUSED"
+                " COMPLETED or REFUSED, TOMBSTONE without a type, ROLLED_BACK of a casino's bet"
+                " | PRIZE_CASHBACK REFUSED"
             ),
         ],
     ),

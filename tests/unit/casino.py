@@ -103,7 +103,13 @@ class Casino:
 
     def flush_all(self, asks: Sequence[Ask]) -> list[list[Result]]:
         """Decide all that is asked for in one flush."""
-        groups = [Group(tuple(map(self._request, commands_of(ask)))) for ask in asks]
+        groups = [
+            Group(
+                tuple(map(self._request, commands_of(ask))),
+                is_atomic=isinstance(ask, AtomicGroup),
+            )
+            for ask in asks
+        ]
         batch = Batch(self.store.load([request for group in groups for request in group.requests]))
         results = batch.decide(groups)
         self.store.save(batch.changes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from purser_server.domain.transactions import Transaction
 from purser_server.ledger.ports import (
@@ -45,7 +46,7 @@ class ScriptedWriter:
         self._lock = lock or asyncio.Lock()
         self._has_lock = False
         self._script: dict[str, deque[Exception | None]] = defaultdict(deque)
-        self._changes = Changes()
+        self._changes = Changes(datetime.now(UTC), {})
         self._gate = asyncio.Event()
         self._gate.set()
 

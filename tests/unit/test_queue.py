@@ -8,6 +8,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from purser_server.domain.errors import ledger_unavailable
 from purser_server.ledger.batch import Group
 from purser_server.ledger.ports import Request
 from purser_server.ledger.queue import Job, Queue, Taken
@@ -101,3 +102,39 @@ async def _play(steps: list[object], per_flush: int) -> None:
     for numbers in story.taken.values():
         assert numbers == sorted(numbers)
     assert story.queue.size == 0
+
+
+async def test_what_callers_gave_up_does_not_pile_up_behind_a_held_player() -> None:
+    bound = 100
+    queue = Queue(bound, per_flush=10)
+    queue.put([group_of(0, "A")])
+    taken = await queue.take()
+    for number in range(1, 50 * bound):
+        queue.put([group_of(number, "A")]).done.cancel()
+        await asyncio.sleep(0)
+
+    assert taken is not None
+    assert sum(map(len, queue._lines.values())) <= 2 * bound
+
+
+async def test_a_group_given_up_while_all_is_refused_disturbs_nobody() -> None:
+    queue = Queue(100, per_flush=10)
+    queue.put([group_of(0, "A")])
+    held = await queue.take()
+    group = queue.put([group_of(1, "A", "B")])
+    queue.put([group_of(2, "C")])
+    other = await queue.take()  # looks at the group, and sets B aside
+    assert held is not None
+    assert other is not None
+
+    group.done.cancel()
+    queue.finish(held)
+    queue.refuse_all(ledger_unavailable())
+    await asyncio.sleep(0)
+    queue.finish(other)
+
+    job = queue.put([group_of(3, "D")])
+    taken = await queue.take()
+    assert taken is not None
+    taken.answer([[]])
+    assert (await job.done) == [[]]

@@ -204,6 +204,7 @@ def test_the_final_reasons_of_movements_are_these() -> None:
         "BET_NOT_FOUND",
         "SESSION_INVALID",
         "TRANSACTION_NOT_REVERSIBLE",
+        "CASINO_REFUSED",
     }
 
 

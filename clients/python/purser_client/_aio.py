@@ -50,7 +50,7 @@ class AsyncPurserClient(AsyncVerbs):
         self._metadata = authorization(api_key)
         self._timeout_s = timeout_s
         self._read = Reader(currencies or {})
-        self._combiner = Combiner(self._wallet, self._metadata)
+        self._combiner = Combiner(self._wallet, self._metadata, target)
 
     async def close(self) -> None:
         """Wait for the answers to what was asked, then close the connection."""

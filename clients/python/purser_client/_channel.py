@@ -6,6 +6,7 @@ import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import overload
 
 import grpc
 
@@ -29,16 +30,43 @@ _LONGEST_PAUSE_S = 2.0
 class Tls:
     """How to speak TLS; all are PEM texts. Without a CA the system's are trusted.
 
-    Give certificate and key where the server asks clients for theirs.
+    Give certificate and key where the server asks clients for theirs. Raises TypeError for what is
+    no text, ValueError for what is not in PEM, and for one of the two without the other.
     """
 
-    ca: bytes | None = None
-    certificate: bytes | None = None
-    key: bytes | None = None
+    ca: str | bytes | None = None
+    certificate: str | bytes | None = None
+    key: str | bytes | None = None
+
+    def __post_init__(self) -> None:
+        """Check what is given here, since gRPC would only fail to connect."""
+        for name in ("ca", "certificate", "key"):
+            _require_pem(name, getattr(self, name))
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("a client's certificate and its key go together: give both, or none")
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Return what gRPC takes."""
-        return grpc.ssl_channel_credentials(self.ca, self.key, self.certificate)
+        return grpc.ssl_channel_credentials(
+            _as_bytes(self.ca), _as_bytes(self.key), _as_bytes(self.certificate)
+        )
+
+
+def _require_pem(name: str, given: object) -> None:
+    if given is None:
+        return
+    if not isinstance(given, str | bytes):
+        raise TypeError(f"{name} is a PEM text, not a {type(given).__name__}: read the file first")
+    if b"-----BEGIN" not in _as_bytes(given):
+        raise ValueError(f"{name} is no PEM text, which has a line -----BEGIN ...-----")
+
+
+@overload
+def _as_bytes(text: str | bytes) -> bytes: ...
+@overload
+def _as_bytes(text: str | bytes | None) -> bytes | None: ...
+def _as_bytes(text: str | bytes | None) -> bytes | None:
+    return text.encode() if isinstance(text, str) else text
 
 
 def new_id() -> str:

@@ -61,8 +61,10 @@ class Call:
 class Combiner:
     """Owns the stream of one client."""
 
-    def __init__(self, stub: Any, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, stub: Any, metadata: tuple[tuple[str, str], ...], target: str) -> None:
         self._stub = stub
+        self._target = target
+        self._broken_by = ""
         self._metadata = metadata
         self._waiting: deque[Call] = deque()
         self._sent: dict[int, list[Call]] = {}
@@ -121,14 +123,17 @@ class Combiner:
                 continue
             pending = True
             if call.deadline <= now:
-                call.done.set_exception(
-                    DeadlineExceeded("", "no answer in time; send it again with the same id", {})
-                )
+                call.done.set_exception(DeadlineExceeded("", self._no_answer(), {}))
         self._sweeper = loop.call_later(_SWEEP_S, self._sweep) if pending else None
         self._waiting = deque(call for call in self._waiting if not call.done.done())
         oldest = next(iter(self._sent.values()), None)
         if oldest and all(call.deadline <= now for call in oldest):
             self._stream.cancel()
+
+    def _no_answer(self) -> str:
+        """Tell what is known of the silence; a lost connection counts until an answer comes."""
+        why = f" ({self._broken_by})" if self._broken_by else ""
+        return f"no answer from {self._target} in time{why}; send it again with the same id"
 
     def _all(self) -> Iterator[Call]:
         for message in self._sent.values():
@@ -152,6 +157,7 @@ class Combiner:
                 await self._wake.wait()
                 continue
             error = await self._exchange()
+            self._broken_by = error.details() or error.code().name
             self._tell(error)
             self._take_back()
             if self._unanswered():
@@ -222,6 +228,7 @@ class Combiner:
             if not call.done.done():
                 call.done.set_result(result)
         self._pauses = pauses_s()
+        self._broken_by = ""
         self._wake.set()
 
     def _take_back(self) -> None:

@@ -74,6 +74,21 @@ class RollbackOutcome(IntEnum):
     PENDING = 4
 
 
+_MAX_MINOR_UNITS = 2**63 - 1
+
+
+def _bad_amount(message: str) -> InvalidRequest:
+    return InvalidRequest("INVALID_FIELD", message, {"field": "amount"})
+
+
+def _range(currency_code: str, exponent: int, amount: str) -> InvalidRequest:
+    return InvalidRequest(
+        "AMOUNT_RANGE",
+        f"{amount} {currency_code} is more than {_MAX_MINOR_UNITS} minor units",
+        {"currency_code": currency_code, "exponent": str(exponent)},
+    )
+
+
 def _precision(currency_code: str, exponent: int, amount: str) -> InvalidRequest:
     return InvalidRequest(
         "AMOUNT_PRECISION",
@@ -87,7 +102,8 @@ class Money:
     """An exact amount: Money("12.50", "EUR").
 
     The exponent comes from ISO 4217; give it for currencies that the operator declared itself.
-    Raises InvalidRequest for more decimal places than the currency has, and for floats.
+    Raises InvalidRequest for more decimal places than the currency has, for more minor units than
+    the protos can carry (64 bits), and for floats.
     """
 
     amount: Decimal
@@ -97,8 +113,8 @@ class Money:
     def __init__(
         self, amount: str | int | Decimal, currency_code: str, exponent: int | None = None
     ) -> None:
-        if isinstance(amount, float):
-            raise InvalidRequest("INVALID_FIELD", "money is never a float", {"field": "amount"})
+        if not isinstance(amount, str | int | Decimal):
+            raise _bad_amount(f"money is never a {type(amount).__name__}: give a str or a Decimal")
         places = exponent if exponent is not None else _EXPONENTS.get(currency_code)
         if places is None:
             raise InvalidRequest(
@@ -109,10 +125,13 @@ class Money:
         try:
             exact = Decimal(amount)
         except InvalidOperation:
-            raise InvalidRequest(
-                "INVALID_FIELD", f"{amount!r} is not a decimal number", {"field": "amount"}
-            ) from None
-        if not exact.is_finite() or exact != exact.quantize(Decimal(1).scaleb(-places)):
+            raise _bad_amount(f"{amount!r} is not a decimal number") from None
+        if not exact.is_finite():
+            raise _precision(currency_code, places, str(amount))
+        # First of all, since no amount within the range needs more digits than a Decimal keeps.
+        if exact.copy_abs() > Decimal(_MAX_MINOR_UNITS).scaleb(-places):
+            raise _range(currency_code, places, str(amount))
+        if exact != exact.quantize(Decimal(1).scaleb(-places)):
             raise _precision(currency_code, places, str(amount))
         object.__setattr__(self, "amount", exact.quantize(Decimal(1).scaleb(-places)))
         object.__setattr__(self, "currency_code", currency_code)
@@ -122,6 +141,8 @@ class Money:
     def of_minor(cls, minor_units: int, currency_code: str, exponent: int | None = None) -> Money:
         """Return the amount of so many minor units: of_minor(1250, "EUR") is 12.50 EUR."""
         places = exponent if exponent is not None else _EXPONENTS.get(currency_code, 0)
+        if abs(minor_units) > _MAX_MINOR_UNITS:
+            raise _range(currency_code, places, f"{minor_units} minor units of")
         return cls(Decimal(minor_units).scaleb(-places), currency_code, places)
 
     @property
@@ -358,5 +379,7 @@ class Reader:
 
 
 def to_message(money: Money) -> money_pb2.Money:
-    """Return an amount as a message."""
+    """Return an amount as a message. Raises InvalidRequest for what is no Money."""
+    if not isinstance(money, Money):
+        raise _bad_amount(f'{money!r} is no Money: give one, such as Money("5.00", "EUR")')
     return money_pb2.Money(currency_code=money.currency_code, minor_units=money.minor_units)

@@ -31,8 +31,12 @@ class Pgbench:
 
     async def __aenter__(self) -> Self:
         """Start PostgreSQL and fill pgbench's tables."""
-        await self._postgres.start()
-        await self._run("--initialize", "--quiet", f"--scale={SCALE}")
+        try:
+            await self._postgres.start()
+            await self._run("--initialize", "--quiet", f"--scale={SCALE}")
+        except BaseException:
+            await self._end()
+            raise
         return self
 
     async def __aexit__(
@@ -42,6 +46,9 @@ class Pgbench:
         traceback: TracebackType | None,
     ) -> None:
         """Stop PostgreSQL and remove its folder."""
+        await self._end()
+
+    async def _end(self) -> None:
         await self._postgres.stop()
         self._folder.cleanup()
 
@@ -68,7 +75,11 @@ class Pgbench:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await asyncio.wait_for(program.communicate(), _BOUND_S)
+        try:
+            output, _ = await asyncio.wait_for(program.communicate(), _BOUND_S)
+        finally:
+            if program.returncode is None:
+                program.kill()
         said = output.decode(errors="replace")
         if program.returncode:
             raise PgbenchError(f"pgbench ended with {program.returncode}: {said[-500:]}")

@@ -47,8 +47,14 @@ class Plan:
 
     @property
     def workloads(self) -> list[Workload]:
-        """The workloads whose name contains `only`."""
-        return [workload for workload in WORKLOADS if self.only in workload.name]
+        """The workload that is named `only`, or else all whose name contains it."""
+        named = [workload for workload in WORKLOADS if workload.name == self.only]
+        return named or [workload for workload in WORKLOADS if self.only in workload.name]
+
+    @property
+    def names(self) -> str:
+        """The names that `only` can choose from."""
+        return "; ".join(workload.name for workload in WORKLOADS)
 
 
 async def run(plan: Plan, console: Console) -> Report:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 _START_BOUND_S = 90.0
@@ -135,6 +136,31 @@ def _remove(folder: Path) -> None:
             if time.monotonic() > deadline:
                 raise ServerError(f"{folder} cannot be removed: {error}") from error
             time.sleep(_POLL_S)
+
+
+@contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """Make SIGTERM and a closed terminal end the program as Ctrl-C does, with its clean-up."""
+    numbers = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in numbers:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    # An event loop has a handler of its own for Ctrl-C; one that ignores it ignores no SIGTERM.
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        raise KeyboardInterrupt
+    handler(signal.SIGINT, frame)
 
 
 @contextmanager

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from rich.console import Console
 
 from purser_server.demo import chapters
 from purser_server.demo.client import Client, Refused
 from purser_server.demo.printing import Narrator
-from purser_server.demo.server_process import ServerError, ServerProcess, running_server
+from purser_server.demo.server_process import (
+    ServerError,
+    ServerProcess,
+    running_server,
+    terminated_like_interrupted,
+)
 from purser_server.demo.stage import Stage, StoryError, expect
 
 _EXIT_FAILED = 1
@@ -30,7 +32,7 @@ def play() -> int:
     errors = Console(stderr=True, highlight=False, style="bold red", soft_wrap=True, markup=False)
     started = time.monotonic()
     try:
-        with _terminated_like_interrupted():
+        with terminated_like_interrupted():
             _play(narrator)
     except (ServerError, StoryError, OSError) as error:
         errors.print(f"The demo failed: {error}")
@@ -82,20 +84,3 @@ def _stop(narrator: Narrator, server: ServerProcess) -> None:
     code = server.stop()
     expect(f"the server's exit code ({server.last_words})", code, 0)
     narrator.step("purser serve", "", "ended with exit code 0")
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Make SIGTERM and a closed terminal end the demo as Ctrl-C does, with its clean-up."""
-    numbers = [
-        number
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is signal.SIG_DFL
-    ]
-    for number in numbers:
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)

@@ -17,6 +17,8 @@ class AccountKind(Number):
     PLAYER_CASH = 1
     OPERATOR_FLOAT = 2
     GAME_RESULT = 3
+    CASINO_SETTLEMENT = 4
+    """What the casino owes, or is owed, for play with money that it keeps itself."""
 
 
 CONTRA_KIND: Mapping[TransactionType, AccountKind] = {
@@ -28,4 +30,4 @@ CONTRA_KIND: Mapping[TransactionType, AccountKind] = {
 }
 """The house account that gives what the wallet gains, and takes what it gives."""
 
-HOUSE_KINDS = tuple(sorted(set(CONTRA_KIND.values())))
+HOUSE_KINDS = tuple(sorted({*CONTRA_KIND.values(), AccountKind.CASINO_SETTLEMENT}))

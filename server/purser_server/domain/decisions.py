@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.pending import Pending
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import RollbackOutcome, Transaction
@@ -34,10 +35,14 @@ class Session:
 
 @value
 class Answer:
-    """A command that succeeded, now or (`replayed`) earlier."""
+    """A command that succeeded, now or (`replayed`) earlier.
+
+    `pending` is its intent, when the casino must be asked before more can be said.
+    """
 
     transaction: Transaction
     replayed: bool
+    pending: Pending | None = None
 
 
 Result = Answer | Refusal

@@ -44,8 +44,12 @@ class Operator:
     @property
     def wallet_mode(self) -> WalletMode:
         """Who keeps the players' money: it follows from the callback's target."""
-        seamless = self.callback is not None and self.callback.target
-        return WalletMode.SEAMLESS if seamless else WalletMode.TRANSFER
+        return mode_of(self.callback is not None and bool(self.callback.target))
+
+
+def mode_of(is_seamless: bool) -> WalletMode:
+    """Return the mode by its name."""
+    return WalletMode.SEAMLESS if is_seamless else WalletMode.TRANSFER
 
 
 @value
@@ -95,6 +99,15 @@ def operator_exists(operator_id: str, path: str) -> Refusal:
         Reason.OPERATOR_EXISTS,
         f"operator {quoted(operator_id)} was created with another {path}",
         {"operator_id": operator_id, "field": path},
+    )
+
+
+def mode_change_blocked(mode: WalletMode, blocked_by: str) -> Refusal:
+    """Refuse a change of mode in the midst of play."""
+    return Refusal(
+        Reason.MODE_CHANGE_BLOCKED,
+        f"the operator cannot leave {mode.name.lower()} mode now: {blocked_by}",
+        {"wallet_mode": mode.name, "blocked_by": blocked_by},
     )
 
 

@@ -54,14 +54,14 @@ def decide_rollback(
 
 def _undo_bet(bet: Transaction, wallet: Wallet, round_: Round) -> Decision | Refusal:
     if round_.is_settled(bet.number, bet.transaction_id):
-        return Refusal(
-            Reason.BET_ALREADY_SETTLED,
-            f"bet {quoted(bet.transaction_id)} is settled: a win stands on it, or its round is "
-            "closed",
-            {"transaction_id": bet.transaction_id, "round_id": bet.round_id},
-        )
+        return bet_already_settled(bet)
     if not fits(wallet.balance + bet.amount):
         return amount_range(wallet.currency_code)
+    return give_back_bet(bet, round_)
+
+
+def give_back_bet(bet: Transaction, round_: Round) -> Decision:
+    """Return what the rollback of a standing bet does."""
     return Decision(
         bet.currency_code,
         bet.amount,
@@ -75,6 +75,11 @@ def _undo_bet(bet: Transaction, wallet: Wallet, round_: Round) -> Decision | Ref
 def _undo_win(win: Transaction, wallet: Wallet, round_: Round | None) -> Decision | Refusal:
     if wallet.balance < win.amount:
         return insufficient_funds(wallet.currency_code, wallet.balance, win.amount)
+    return take_back_win(win, round_)
+
+
+def take_back_win(win: Transaction, round_: Round | None) -> Decision:
+    """Return what the rollback of a standing win does."""
     after = None
     if round_ is not None and win.counts_in_round:
         after = without_win(round_, win.transaction_id, win.amount, win.closes_round)
@@ -85,6 +90,15 @@ def _undo_win(win: Transaction, wallet: Wallet, round_: Round | None) -> Decisio
         round=after,
         outcome=RollbackOutcome.ROLLED_BACK,
         reverses_original=True,
+    )
+
+
+def bet_already_settled(bet: Transaction) -> Refusal:
+    """Refuse because a win stands on the bet, or its round is closed."""
+    return Refusal(
+        Reason.BET_ALREADY_SETTLED,
+        f"bet {quoted(bet.transaction_id)} is settled: a win stands on it, or its round is closed",
+        {"transaction_id": bet.transaction_id, "round_id": bet.round_id},
     )
 
 

@@ -88,8 +88,14 @@ class Transaction:
     rollback_outcome: RollbackOutcome = RollbackOutcome.NONE
     refusal: Refusal | None = None
     round: Round | None = None
+    at_casino: bool = False
+    """Whether the casino keeps the money that it moved."""
+    casino_balance: int | None = None
+    casino_transaction_id: str = ""
 
     @property
     def balance_after(self) -> int | None:
-        """The wallet's balance once the transaction was posted, in minor units."""
-        return None if self.balance_before is None else self.balance_before + self.change
+        """The balance once it was posted, in minor units; as the casino told it, if it keeps it."""
+        if self.balance_before is None:
+            return self.casino_balance
+        return self.balance_before + self.change

@@ -54,19 +54,30 @@ def decide_bet(
     bet: Bet, wallet: Wallet, round_: Round, session: Session | None
 ) -> Decision | Refusal:
     """Debit a stake and count it in its round, which opens with its first bet."""
+    refusal = refuse_bet(bet, wallet, round_, session)
+    if refusal:
+        return refusal
+    if wallet.balance < bet.amount:
+        return insufficient_funds(wallet.currency_code, wallet.balance, bet.amount)
+    if not fits(round_.total_bet + bet.amount):
+        return amount_range(bet.currency_code)
+    return accept_bet(bet, round_)
+
+
+def refuse_bet(bet: Bet, wallet: Wallet, round_: Round, session: Session | None) -> Refusal | None:
+    """Refuse a bet for anything but its money: the player's status, the session, the round."""
     refusal = (
         refuse_activity(wallet.player_id, wallet.player_status, Activity.BET)
         or _refuse_session(bet, session)
         or _refuse_round_currency(round_, bet.currency_code)
     )
-    if refusal:
-        return refusal
-    if round_.closers:
+    if refusal is None and round_.closers:
         return round_closed(bet.transaction_id, bet.round_id)
-    if wallet.balance < bet.amount:
-        return insufficient_funds(wallet.currency_code, wallet.balance, bet.amount)
-    if not fits(round_.total_bet + bet.amount):
-        return amount_range(bet.currency_code)
+    return refusal
+
+
+def accept_bet(bet: Bet, round_: Round) -> Decision:
+    """Return what a bet does that nothing speaks against."""
     return Decision(
         bet.currency_code,
         bet.amount,
@@ -80,15 +91,20 @@ def decide_win(
     win: Win, wallet: Wallet, round_: Round | None, bet: Transaction | None, number: int
 ) -> Decision | Refusal:
     """Credit a payout; `bet` is what `bet_transaction_id` names, `number` the win's own number."""
-    refusal = _refuse_bet_reference(win, bet) or _refuse_round(win, round_)
+    refusal = refuse_bet_reference(win, bet) or refuse_round(win, round_)
     if refusal:
         return refusal
     if not fits(wallet.balance + win.amount):
         return amount_range(win.currency_code)
+    if round_ is not None and round_.opened and not fits(round_.total_win + win.amount):
+        return amount_range(win.currency_code)
+    return accept_win(win, round_, number)
+
+
+def accept_win(win: Win, round_: Round | None, number: int) -> Decision:
+    """Return what a win does that nothing speaks against; `number` is its own."""
     if round_ is None or not round_.opened:
         return Decision(win.currency_code, win.amount, change=win.amount)
-    if not fits(round_.total_win + win.amount):
-        return amount_range(win.currency_code)
     settler = None
     if win.bet_transaction_id or win.win_type is WinType.REGULAR:
         settler = Settler(number, win.transaction_id, win.bet_transaction_id)
@@ -125,6 +141,15 @@ def insufficient_funds(currency_code: str, balance: int, required: int) -> Refus
     )
 
 
+def wrong_mode() -> Refusal:
+    """Refuse what only transfer mode has, where the casino keeps the money."""
+    return Refusal(
+        Reason.WRONG_MODE,
+        "the operator is in seamless mode: the casino keeps the money",
+        {"wallet_mode": "SEAMLESS"},
+    )
+
+
 def round_closed(transaction_id: str, round_id: str) -> Refusal:
     """Refuse because the round takes no more bets and regular wins."""
     return Refusal(
@@ -152,7 +177,8 @@ def transaction_rolled_back(transaction_id: str, round_id: str) -> Refusal:
     )
 
 
-def _bet_not_found(bet_transaction_id: str, round_id: str) -> Refusal:
+def bet_not_found(bet_transaction_id: str, round_id: str) -> Refusal:
+    """Refuse because no such bet stands (an empty id: no bet at all)."""
     named = f"no bet {quoted(bet_transaction_id)}" if bet_transaction_id else "no standing bet"
     return Refusal(
         Reason.BET_NOT_FOUND,
@@ -192,24 +218,24 @@ def _refuse_round_currency(round_: Round, currency_code: str) -> Refusal | None:
     )
 
 
-def _refuse_bet_reference(win: Win, bet: Transaction | None) -> Refusal | None:
+def refuse_bet_reference(win: Win, bet: Transaction | None) -> Refusal | None:
     """Refuse a win that names a bet which is not there, not this round's, or rolled back."""
     if not win.bet_transaction_id:
         return None
     if bet is None or bet.player_id != win.player_id:
-        return _bet_not_found(win.bet_transaction_id, win.round_id)
+        return bet_not_found(win.bet_transaction_id, win.round_id)
     if bet.state is TransactionState.TOMBSTONE:
         return transaction_rolled_back(win.bet_transaction_id, win.round_id)
     same_round = bet.game_id == win.game_id and bet.round_id == win.round_id
     is_bet = bet.type is TransactionType.BET and bet.state is not TransactionState.REFUSED
     if not (is_bet and same_round):
-        return _bet_not_found(win.bet_transaction_id, win.round_id)
+        return bet_not_found(win.bet_transaction_id, win.round_id)
     if bet.state is TransactionState.ROLLED_BACK:
         return transaction_rolled_back(win.bet_transaction_id, win.round_id)
     return None
 
 
-def _refuse_round(win: Win, round_: Round | None) -> Refusal | None:
+def refuse_round(win: Win, round_: Round | None) -> Refusal | None:
     """Refuse what the round forbids: regular wins need a bet and an open round."""
     opened = round_ is not None and round_.opened
     if win.close_round and not opened and win.win_type is not WinType.REGULAR:
@@ -221,9 +247,9 @@ def _refuse_round(win: Win, round_: Round | None) -> Refusal | None:
     if win.win_type is not WinType.REGULAR:
         return None
     if round_ is None or not round_.opened:
-        return _bet_not_found(win.bet_transaction_id, win.round_id)
+        return bet_not_found(win.bet_transaction_id, win.round_id)
     if round_.closers:
         return round_closed(win.transaction_id, win.round_id)
     if not win.bet_transaction_id and round_.bets == 0:
-        return _bet_not_found("", win.round_id)
+        return bet_not_found("", win.round_id)
     return None

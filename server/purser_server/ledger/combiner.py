@@ -68,7 +68,8 @@ class Ledger:
         Raises RefusedError (OVERLOADED) before anything is queued.
         """
         self._require_room(len(requests))
-        return (await self._queue.put((Group(tuple(requests)),)).done)[0]
+        group = Group(tuple(requests), is_atomic=True)
+        return (await self._queue.put((group,)).done)[0]
 
     def _require_room(self, size: int) -> None:
         if not self._queue.has_room(size):

@@ -209,8 +209,8 @@ class _Flush:
         try:
             await writer.commit()
         except CommitUnknownError:
-            numbers = frozenset(entry.transaction.number for entry in changes.entries)
-            self._unanswered.append((numbers, results))
+            numbers = {entry.transaction.number for entry in changes.entries} | changes.begun
+            self._unanswered.append((frozenset(numbers), results))
             raise
         return results
 
@@ -221,6 +221,7 @@ class _Flush:
         and none found under the locks means that nothing is, or ever will be.
         """
         found = {transaction.number for transaction in loaded.known.values()}
+        found |= {pending.transaction.number for pending in loaded.pending.values()}
         for numbers, results in self._unanswered:
             if not numbers.isdisjoint(found):
                 return results

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from purser_server.domain.accounts import AccountKind
 from purser_server.domain.commands import Command
 from purser_server.domain.decisions import Session, Wallet
+from purser_server.domain.intents import Settle
+from purser_server.domain.pending import Pending
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction
 from purser_server.domain.values import value
@@ -50,7 +52,7 @@ class Request:
     """One command of one operator, given by the operator's number in the store."""
 
     operator: int
-    command: Command
+    command: Command | Settle
 
 
 @value
@@ -70,6 +72,12 @@ class Loaded:
     known: Mapping[tuple[int, str], Transaction]
     rounds: Mapping[RoundKey, Round]
     sessions: Mapping[tuple[int, str], Session]
+    seamless: Mapping[int, timedelta] = field(default_factory=dict)
+    """The operators in seamless mode, and for how long an attempt holds an intent."""
+    pending: Mapping[tuple[int, str], Pending] = field(default_factory=dict)
+    """The intents of these players and ids, by operator and transaction id."""
+    mode_changes: Mapping[int, int] = field(default_factory=dict)
+    """How often these operators' mode was changed, where it ever was."""
 
 
 @value
@@ -95,8 +103,13 @@ class Reversal:
 
 @dataclass(slots=True)
 class Changes:
-    """What a flush writes, all at once. House accounts are given as the sum of their changes."""
+    """What a flush writes, all at once. House accounts are given as the sum of their changes.
 
+    `mode_changes` tells in which mode of its operators it was decided.
+    """
+
+    time: datetime
+    mode_changes: Mapping[int, int]
     entries: list[Entry] = field(default_factory=list)
     reversals: list[Reversal] = field(default_factory=list)
     new_rounds: list[tuple[int, int, Round]] = field(default_factory=list)
@@ -105,10 +118,16 @@ class Changes:
     wallets: list[tuple[int, Wallet]] = field(default_factory=list)
     house: list[tuple[int, int, int]] = field(default_factory=list)
     """operator number, account number, change in minor units"""
+    pending: list[tuple[int, int, Pending]] = field(default_factory=list)
+    """operator number, player number, an intent as it is now"""
+    ended: list[tuple[int, str]] = field(default_factory=list)
+    """operator number, transaction id of an intent that is no more"""
+    begun: set[int] = field(default_factory=set)
+    """The numbers of the intents that are new."""
 
     def __bool__(self) -> bool:
-        """Whether there is anything to write; every change comes with an entry."""
-        return bool(self.entries)
+        """Whether there is anything to write; all else comes with an entry or an intent."""
+        return bool(self.entries or self.pending or self.ended)
 
 
 class Writer(Protocol):

@@ -142,6 +142,8 @@ class Queue:
         self._is_waking = False
         self.is_stopping = False
         self.size = 0
+        # Operations given up since the lines were last cleared of such.
+        self._given_up = 0
 
     # -- callers ---------------------------------------------------------------------------------
 
@@ -184,11 +186,20 @@ class Queue:
     def _give_up(self, job: Job) -> None:
         """Forget what a caller no longer waits for; players who waited for it go on."""
         self.size -= job.untaken
+        self._given_up += job.untaken
         job.untaken = 0
         if job.item_of_many is not None and job.item_of_many.ready:
             self._ready.extend(job.item_of_many.ready)
             job.item_of_many.ready.clear()
+        if self._given_up > self._bound:
+            self._clear_lines()
         self._wake()
+
+    def _clear_lines(self) -> None:
+        """Take what callers gave up out of the lines: a slow flush may hold a player for long."""
+        for player, line in self._lines.items():
+            self._lines[player] = deque(item for item in line if not item.job.done.done())
+        self._given_up = 0
 
     # -- writers ---------------------------------------------------------------------------------
 
@@ -237,6 +248,7 @@ class Queue:
         self.size = 0
         for item in waiting.values():
             item.job.untaken = 0
+            item.job.item_of_many = None
             for place, group in enumerate(item.groups, item.place):
                 item.job.answer(place, [refusal] * len(group.requests))
         self._wake()

@@ -115,6 +115,14 @@ class EmbeddedPostgres:
         await self.stop()
 
     @classmethod
+    def is_in(cls, data_dir: Path) -> bool:
+        """Tell whether `data_dir` holds the data of one. A folder that hides its content does."""
+        try:
+            return PostgresFolder(data_dir).is_initialized
+        except PermissionError:
+            return True
+
+    @classmethod
     def running_url(cls, data_dir: Path) -> str | None:
         """Return the URL of the PostgreSQL that a process runs in `data_dir`, None without one."""
         folder = PostgresFolder(data_dir)

@@ -65,9 +65,15 @@ class Metrics:
         self._queued.set_function(queued)
 
     def serve(self, address: str) -> Callable[[], None]:
-        """Serve the metrics over HTTP at HOST:PORT; return what stops that."""
+        """Serve the metrics over HTTP at HOST:PORT; return what stops that. Raises OSError."""
         host, _, port = address.rpartition(":")
-        server, thread = start_http_server(int(port), host.strip("[]"), registry=self._registry)
+        try:
+            server, thread = start_http_server(int(port), host.strip("[]"), registry=self._registry)
+        except OSError as error:
+            raise OSError(
+                f"cannot serve metrics on {address}: is the port taken? ({error}); choose another "
+                "--metrics-listen"
+            ) from error
 
         def stop() -> None:
             server.shutdown()

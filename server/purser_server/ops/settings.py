@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_HIGHEST_PORT = 65_535
+
+
+class SettingsError(ValueError):
+    """Settings that do not go together, or name what is not there; `fields` are theirs."""
+
+    def __init__(self, message: str, *fields: str) -> None:
+        super().__init__(message)
+        self.fields = fields
 
 
 class Settings(BaseSettings):
     """What can be set. Times are in seconds; a name in the environment has the prefix PURSER_."""
 
-    model_config = SettingsConfigDict(env_prefix="PURSER_", extra="ignore", frozen=True)
+    # A variable that is empty counts as not given: a script may clear it in no other way.
+    model_config = SettingsConfigDict(
+        env_prefix="PURSER_", extra="ignore", frozen=True, env_ignore_empty=True
+    )
 
     listen: str = "127.0.0.1:50051"
     data_dir: Path | None = None
@@ -52,14 +66,36 @@ class Settings(BaseSettings):
     def _host_and_port(cls, address: str | None) -> str | None:
         if address is not None:
             host, _, port = address.rpartition(":")
-            if not host or not port.isdigit() or int(port) > 65_535:
+            if not host or not (port.isascii() and port.isdigit()):
                 raise ValueError("must be HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051")
+            if int(port) > _HIGHEST_PORT:
+                raise ValueError(f"the port {port} must be 0 to {_HIGHEST_PORT}")
         return address
 
     @model_validator(mode="after")
+    def _one_database(self) -> Self:
+        if self.data_dir is None:
+            return self
+        if self.database_url is not None:
+            raise SettingsError(
+                "give a data directory or a database URL, not both", "data_dir", "database_url"
+            )
+        folder = self.data_dir.expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise SettingsError(f"{folder} is a file: name a folder", "data_dir")
+        return self
+
+    @model_validator(mode="after")
+    def _ports_for_all(self) -> Self:
+        last = int((self.metrics_listen or ":0").rpartition(":")[2]) + self.workers - 1
+        if last > _HIGHEST_PORT:
+            raise SettingsError(
+                f"worker n takes port + n, and {last} is above {_HIGHEST_PORT}", "metrics_listen"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _safe(self) -> Self:
-        if self.data_dir is not None and self.database_url is not None:
-            raise ValueError("give a data directory or a database URL, not both")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("TLS needs both a certificate and its key")
         if self.tls_client_ca is not None and self.tls_certificate is None:
@@ -70,6 +106,8 @@ class Settings(BaseSettings):
                 "network in plain text: give --tls-certificate and --tls-key, listen on "
                 "127.0.0.1, or say --insecure"
             )
+        for name in ("tls_certificate", "tls_key", "tls_client_ca"):
+            _require_pem(name, getattr(self, name))
         return self
 
     def as_environment(self) -> dict[str, str]:
@@ -85,6 +123,37 @@ class Settings(BaseSettings):
     def data_directory(self) -> Path:
         """Where the embedded PostgreSQL keeps its data."""
         return self.data_dir if self.data_dir is not None else default_data_directory()
+
+
+def problems(error: ValidationError, flags: Collection[str]) -> list[str]:
+    """Return a line for each bad setting, which says where it came from.
+
+    `flags` are the settings that the command line gave; the others came from the environment.
+    """
+
+    def source(field: str) -> str:
+        return f"--{field.replace('_', '-')}" if field in flags else f"PURSER_{field.upper()}"
+
+    lines = []
+    for problem in error.errors():
+        cause = problem.get("ctx", {}).get("error")
+        fields = cause.fields if isinstance(cause, SettingsError) else problem["loc"][:1]
+        where = ", ".join(source(str(field)) for field in fields)
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {message}" if where else message)
+    return lines
+
+
+def _require_pem(name: str, path: Path | None) -> None:
+    """Raise SettingsError for a file that TLS could not use: better now than after the database."""
+    if path is None:
+        return
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}", name) from error
+    if b"-----BEGIN" not in content:
+        raise SettingsError(f"{path} is not in PEM, which begins with -----BEGIN", name)
 
 
 def is_loopback(address: str) -> bool:

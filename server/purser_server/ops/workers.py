@@ -8,17 +8,22 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Mapping, Sequence
 
 _log = logging.getLogger(__name__)
 
 PARENT = "PURSER_WORKER_PARENT"
 READY = "PURSER_WORKER_READY"
-"""The variable that holds the number of the file on which a worker says that it serves."""
+"""The variable that holds the number of the file on which a worker says how its start went."""
+
+_SERVES = "serves"
 
 _RESTART_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 _HEALTHY_AFTER_S = 30.0
 _PARENT_POLL_S = 0.5
+_FREE_BOUND_S = 3.0
+_LINE_LIMIT = 1_000
 
 
 async def outlive_parent() -> None:
@@ -29,14 +34,34 @@ async def outlive_parent() -> None:
         await asyncio.sleep(_PARENT_POLL_S)
 
 
+class WorkerError(Exception):
+    """A worker ended before all of them served; the text says why."""
+
+
 def tell_ready() -> None:
     """Say to the process that started this worker that it serves."""
+    _tell_start(_SERVES)
+
+
+def tell_failure(why: str) -> bool:
+    """Say to the process that started this worker why it cannot serve; False if nobody waits."""
+    return _tell_start(why)
+
+
+def _tell_start(line: str) -> bool:
     file = os.environ.pop(READY, None)
-    if file is not None:
-        # Of a worker that takes a dead one's place nobody wants to know it.
-        with contextlib.suppress(BrokenPipeError):
-            os.write(int(file), b".")
-        os.close(int(file))
+    if file is None:
+        return False
+    _say(int(file), line)
+    os.close(int(file))
+    return True
+
+
+def _say(file: int, line: str) -> None:
+    """Write a line at once, unmixed with those of other workers."""
+    # The first failure is enough, and nobody reads on.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(file, f"{' '.join(line.split())[:_LINE_LIMIT]}\n".encode())
 
 
 def reserve_port(address: str) -> tuple[socket.socket, str]:
@@ -46,23 +71,51 @@ def reserve_port(address: str) -> tuple[socket.socket, str]:
     OSError when the port is taken.
     """
     host, _, port = address.rpartition(":")
-    family, kind, protocol, _, place = socket.getaddrinfo(
-        host.strip("[]"), int(port), type=socket.SOCK_STREAM
-    )[0]
+    try:
+        _require_free(host.strip("[]"), int(port))
+        reserved = _bound(host.strip("[]"), int(port), is_shared=True)
+    except OSError as error:
+        raise OSError(f"cannot listen on {address}: is the port taken? ({error})") from error
+    return reserved, f"{host}:{reserved.getsockname()[1]}"
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raise OSError when somebody listens on the port, be it one that is shared.
+
+    With a little patience: the workers of a parent that was killed take a moment to end.
+    """
+    deadline = time.monotonic() + _FREE_BOUND_S
+    while True:
+        try:
+            _bound(host, port, is_shared=False).close()
+            return
+        except OSError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_PARENT_POLL_S / 2)
+
+
+def _bound(host: str, port: int, *, is_shared: bool) -> socket.socket:
+    family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     reserved = socket.socket(family, kind, protocol)
     try:
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # Connections of a server that has just ended linger, and would keep the port from us.
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind(place)
     except OSError:
         reserved.close()
         raise
-    return reserved, f"{host}:{reserved.getsockname()[1]}"
+    return reserved
 
 
 class WorkerPool:
     """Keeps `count` processes of one command alive until it is stopped.
 
-    Worker `n` (from 0) sees its number in the environment as PURSER_WORKER.
+    As soon as all have served, one that dies is started again; before that a death ends the start,
+    for the next try would end like it. Worker `n` (from 0) sees its number in the environment as
+    PURSER_WORKER.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], count: int) -> None:
@@ -72,6 +125,7 @@ class WorkerPool:
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._started = False
         self._ready_from, self._ready_to = os.pipe()
 
     async def start(self) -> None:
@@ -81,7 +135,7 @@ class WorkerPool:
             self._keepers.append(asyncio.create_task(self._keep(number)))
 
     async def ready(self) -> int:
-        """Wait until as many workers as were asked for have said that they serve; tell how many."""
+        """Wait until all workers have said that they serve; tell how many. Raises WorkerError."""
         loop = asyncio.get_running_loop()
         said = asyncio.StreamReader()
         with os.fdopen(self._ready_from, "rb", buffering=0) as pipe:
@@ -89,7 +143,14 @@ class WorkerPool:
                 lambda: asyncio.StreamReaderProtocol(said), pipe
             )
             try:
-                return len(await said.readexactly(self._count))
+                for _ in range(self._count):
+                    line = (await said.readline()).decode().strip()
+                    if line != _SERVES:
+                        raise WorkerError(line)
+                if any(keeper.done() for keeper in self._keepers):
+                    raise WorkerError("a worker ended before all of them served")
+                self._started = True
+                return self._count
             finally:
                 transport.close()
 
@@ -115,11 +176,15 @@ class WorkerPool:
             **self._environment,
             "PURSER_WORKER": str(number),
             PARENT: str(os.getpid()),
-            READY: str(self._ready_to),
+            # Of a worker that takes a dead one's place nobody waits to hear.
+            **({} if self._started else {READY: str(self._ready_to)}),
         }
-        self._processes[number] = await asyncio.create_subprocess_exec(
+        process = self._processes[number] = await asyncio.create_subprocess_exec(
             *self._command, env=environment, start_new_session=True, pass_fds=(self._ready_to,)
         )
+        if self._stopping:
+            # It came into being while the others were told to end.
+            process.send_signal(signal.SIGTERM)
 
     async def _keep(self, number: int) -> None:
         """Start a worker again whenever it dies, more slowly if it keeps dying."""
@@ -130,8 +195,13 @@ class WorkerPool:
             code = await self._processes[number].wait()
             if self._stopping:
                 return
+            if not self._started:
+                # What the worker itself said of its end stands before this in the pipe.
+                _say(self._ready_to, f"worker {number} ended with {code} before all of them served")
+                return
             deaths = 0 if loop.time() - started > _HEALTHY_AFTER_S else deaths + 1
             pause_s = _RESTART_PAUSES_S[min(deaths, len(_RESTART_PAUSES_S) - 1)]
             _log.warning("worker %d ended with %d; again in %.1f s", number, code, pause_s)
             await asyncio.sleep(pause_s)
-            await self._spawn(number)
+            if not self._stopping:
+                await self._spawn(number)

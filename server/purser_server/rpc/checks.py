@@ -5,6 +5,7 @@ A check looks at a field of a message and returns the refusal, or None.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +34,11 @@ MAX_ENUM_VALUES = 100
 MAX_OPERATIONS = 10_000
 MAX_CALLBACK_DEADLINE_MS = 30_000
 MAX_PEM_BYTES = 64 * 1024
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]")
+_PEM_BLOCK = re.compile(
+    r"-----BEGIN ([A-Z0-9 ]+)-----\s[A-Za-z0-9+/=\s:,-]*?-----END \1-----", re.ASCII
+)
 
 
 Check = Callable[[Message, str, Currencies], Refusal | None]
@@ -280,9 +286,10 @@ def _target_problem(target: str) -> str | None:
     if not target:
         return None
     host, colon, port = target.rpartition(":")
-    is_port = port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535
-    plain = len(target) <= 255 and not has_control_characters(target) and "/" not in target
-    return None if host and colon and is_port and plain else "must be host:port"
+    # Longer ports are none, and int() refuses the absurd ones.
+    is_port = len(port) <= 5 and port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535
+    is_host = len(target) <= 255 and _HOST.fullmatch(host) is not None
+    return None if colon and is_port and is_host else "must be host:port"
 
 
 def _range_problem(value: int, at_least: int, at_most: int) -> str | None:
@@ -303,11 +310,23 @@ def _tls_problems(tls: Any) -> Iterator[tuple[str, str]]:
         text: str = getattr(tls, name)
         if len(text.encode()) > MAX_PEM_BYTES:
             yield name, f"must have at most {MAX_PEM_BYTES} bytes"
-        elif text and ("-----BEGIN " not in text or "\0" in text):
-            yield name, "must be a PEM text"
+        elif text and (problem := _pem_problem(text, is_key=name == "client_key_pem")):
+            yield name, problem
     if bool(tls.client_certificate_pem) != bool(tls.client_key_pem):
         missing = "client_key_pem" if tls.client_certificate_pem else "client_certificate_pem"
         yield missing, "must be given: certificate and key come together"
+
+
+def _pem_problem(text: str, *, is_key: bool) -> str | None:
+    """Tell what is wrong with a PEM text. What is shown again must not hold a private key."""
+    labels = _PEM_BLOCK.findall(text)
+    if not labels or "\0" in text or text.count("-----BEGIN ") != len(labels):
+        return "must be a PEM text"
+    keys = [label for label in labels if label.endswith("PRIVATE KEY")]
+    if is_key:
+        others = set(labels) - {*keys, "EC PARAMETERS"}
+        return None if len(keys) == 1 and not others else "must hold one private key and no more"
+    return None if set(labels) == {"CERTIFICATE"} else "must hold certificates and no more"
 
 
 def operations(request: Any, field: str, _: Currencies) -> Refusal | None:

@@ -61,8 +61,12 @@ def fill_transaction(
         if of.balance_before is not None:
             _set_money(message.balance_before, code, of.balance_before)
             _set_money(message.balance_after, code, of.balance_before + of.change)
+        elif of.casino_balance is not None:
+            _set_money(message.balance_after, code, of.casino_balance)
     if of.type is TransactionType.WIN:
         message.win_type = of.win_type  # type: ignore[assignment]
+    if of.casino_transaction_id:
+        message.casino_transaction_id = of.casino_transaction_id
     if of.refusal is not None:
         message.refusal.CopyFrom(error_of(of.refusal))
 

@@ -21,10 +21,10 @@ from purser_server.rpc.calls import caller, still_allowed
 from purser_server.rpc.checks import time_of
 from purser_server.rpc.from_proto import command_of
 from purser_server.rpc.operations import ExecuteStream, Operations
+from purser_server.usecases.balances import Balances
 from purser_server.usecases.feed import Feed
 from purser_server.usecases.history import History
 from purser_server.usecases.movements import Movements
-from purser_server.usecases.players import Players
 from purser_server.usecases.ports import HistoryFilter
 from purser_server.usecases.sessions import Sessions
 
@@ -43,7 +43,7 @@ class WalletServicer(WalletServiceServicer):
     def __init__(
         self,
         movements: Movements,
-        players: Players,
+        balances: Balances,
         sessions: Sessions,
         history: History,
         *,
@@ -54,7 +54,7 @@ class WalletServicer(WalletServiceServicer):
         self._operations = Operations(movements)
         self._feed = feed
         self._stopping = stopping
-        self._players = players
+        self._balances = balances
         self._sessions = sessions
         self._history = history
 
@@ -62,7 +62,7 @@ class WalletServicer(WalletServiceServicer):
         self, request: pb.GetBalanceRequest, context: Context
     ) -> pb.GetBalanceResponse:
         """Return what the player's wallets hold."""
-        balances = await self._players.balances(
+        _, balances = await self._balances.of(
             caller().operator, request.player_id, request.currency_code
         )
         return pb.GetBalanceResponse(balances=map(to_proto.wallet_balance, balances))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import TextualSelect, select, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction, TransactionState
 from purser_server.store.engine import again_when_cut, reading
-from purser_server.store.rows import round_from_row, transaction_from_row
-from purser_server.store.statements import TRANSACTION_COLUMNS, TRANSACTION_JOINS
-from purser_server.store.tables import players, rounds
+from purser_server.store.rows import pending_from_row, round_from_row, transaction_from_row
+from purser_server.store.statements import (
+    PENDING_COLUMNS,
+    TRANSACTION_COLUMNS,
+    TRANSACTION_JOINS,
+)
+from purser_server.store.tables import pending, players, rounds
 from purser_server.usecases.ports import HistoryFilter
 
 
@@ -27,11 +31,14 @@ class PostgresHistory:
     @again_when_cut
     async def transaction(self, operator: int, transaction_id: str) -> Transaction | None:
         """Return a transaction by the client's id."""
-        query = _transactions("t.operator_no = :operator AND t.transaction_id = :id")
+        values = {"operator": operator, "id": transaction_id}
         async with reading(self._engine) as connection:
-            found = await connection.execute(query, {"operator": operator, "id": transaction_id})
-            row = found.mappings().first()
-            return transaction_from_row(row) if row is not None else None
+            # What is pending may become part of the history between two looks.
+            return (
+                await _final(connection, values)
+                or await _waiting(connection, values)
+                or await _final(connection, values)
+            )
 
     @again_when_cut
     async def transactions(
@@ -47,8 +54,13 @@ class PostgresHistory:
             " AND ".join(conditions), "ORDER BY t.transaction_no DESC LIMIT :limit"
         )
         async with reading(self._engine) as connection:
+            # What is pending first: meanwhile it may become part of the history, never the reverse.
+            waiting = await _pending(connection, operator, only, before, limit)
             rows = (await connection.execute(query, values)).mappings()
-            return [transaction_from_row(row) for row in rows]
+            found = [transaction_from_row(row) for row in rows]
+        stored = {transaction.transaction_id for transaction in found}
+        found += [waits for waits in waiting if waits.transaction_id not in stored]
+        return sorted(found, key=lambda transaction: -transaction.number)[:limit]
 
     @again_when_cut
     async def round(
@@ -83,6 +95,61 @@ def _transactions(where: str, tail: str = "") -> TextualSelect:
     return text(sql).columns(detail=JSONB)
 
 
+async def _final(connection: AsyncConnection, values: Mapping[str, Any]) -> Transaction | None:
+    rows = await connection.execute(_ONE_TRANSACTION, values)
+    row = rows.mappings().first()
+    return transaction_from_row(row) if row is not None else None
+
+
+async def _waiting(connection: AsyncConnection, values: Mapping[str, Any]) -> Transaction | None:
+    row = (await connection.execute(_ONE_PENDING, values)).mappings().first()
+    return pending_from_row(row).transaction if row is not None else None
+
+
+_ONE_PENDING = text(f"""
+SELECT {PENDING_COLUMNS} FROM pending p
+JOIN players l ON l.operator_no = p.operator_no AND l.player_no = p.player_no
+WHERE p.operator_no = :operator AND p.transaction_id = :id
+""")
+
+
+async def _pending(
+    connection: AsyncConnection,
+    operator: int,
+    only: HistoryFilter,
+    before: int | None,
+    limit: int,
+) -> list[Transaction]:
+    """Return the newest movements without an outcome that fit the filter."""
+    if only.states and TransactionState.PENDING not in only.states:
+        return []
+    query = (
+        select(pending, players.c.player_id)
+        .join(
+            players,
+            (players.c.operator_no == pending.c.operator_no)
+            & (players.c.player_no == pending.c.player_no),
+        )
+        .where(pending.c.operator_no == operator)
+        .order_by(pending.c.intent_no.desc())
+        .limit(limit)
+    )
+    if only.player_id:
+        query = query.where(players.c.player_id == only.player_id)
+    if only.round_id:
+        query = query.where(pending.c.round_id == only.round_id)
+    if only.types:
+        query = query.where(pending.c.type.in_(only.types))
+    if only.start_time is not None:
+        query = query.where(pending.c.create_time >= only.start_time)
+    if only.end_time is not None:
+        query = query.where(pending.c.create_time < only.end_time)
+    if before is not None:
+        query = query.where(pending.c.intent_no < before)
+    rows = (await connection.execute(query)).mappings()
+    return [pending_from_row(row).transaction for row in rows]
+
+
 def _conditions(only: HistoryFilter, before: int | None) -> Iterator[tuple[str, str, Any]]:
     """Yield, for each filter that is set, its condition, its parameter's name and value."""
     if only.player_id:
@@ -114,3 +181,5 @@ _STATE_IS_ANY = (
     "(CASE WHEN v.rollback_no IS NULL THEN t.state"
     f" ELSE {int(TransactionState.ROLLED_BACK)} END) = ANY(:states)"
 )
+
+_ONE_TRANSACTION = _transactions("t.operator_no = :operator AND t.transaction_id = :id")

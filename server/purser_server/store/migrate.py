@@ -21,13 +21,20 @@ class DatabaseRefusedError(Exception):
     """PostgreSQL answers, but not as it should: a wrong password, no such database, no rights."""
 
 
-async def migrate(url: str) -> str:
+class NoLedgerError(Exception):
+    """The database has none of Purser's tables."""
+
+
+async def migrate(url: str, *, found: bool = False) -> str:
     """Apply all missing migrations; return the revision that the schema has then.
 
-    Raises DatabaseRefusedError, or what tells that the connection failed.
+    With `found` a schema, of whatever release, must be there. Raises NoLedgerError when it is not,
+    DatabaseRefusedError, or what tells that the connection failed.
     """
     engine = make_engine(url, pool_size=0)
     try:
+        if found and not await _has_schema(engine):
+            raise NoLedgerError
         return await _migrate(engine)
     except (asyncpg.PostgresError, DBAPIError) as error:
         if isinstance(error, CONNECTION_FAULTS):
@@ -36,6 +43,11 @@ async def migrate(url: str) -> str:
         raise DatabaseRefusedError(str(cause.__cause__ or cause)) from error
     finally:
         await engine.dispose()
+
+
+async def _has_schema(engine: AsyncEngine) -> bool:
+    async with engine.connect() as connection:
+        return bool(await connection.scalar(text("SELECT to_regclass('alembic_version')::text")))
 
 
 async def _migrate(engine: AsyncEngine) -> str:

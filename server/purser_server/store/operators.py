@@ -14,6 +14,7 @@ from purser_server.domain.callbacks import CallbackSettings, CallbackTls
 from purser_server.domain.errors import RefusedError, invalid_field
 from purser_server.domain.operators import Operator
 from purser_server.store.engine import again_when_cut, reading, writing
+from purser_server.store.modes import guard_mode_change
 from purser_server.store.tables import operator_currencies, operators
 from purser_server.usecases.ports import OperatorChange
 
@@ -64,7 +65,8 @@ class PostgresOperators:
     async def update(self, operator_id: str, change: OperatorChange) -> Operator | None:
         """Change what is given; None when there is no such operator.
 
-        Raises RefusedError: INVALID_FIELD when a declared currency would get another exponent.
+        Raises RefusedError: INVALID_FIELD when a declared currency would get another exponent,
+        MODE_CHANGE_BLOCKED.
         """
         changed: dict[str, Any] = {"operator_id": operator_id}
         if change.display_name:
@@ -80,6 +82,8 @@ class PostgresOperators:
             .returning(operators.c.operator_no)
         )
         async with writing(self._engine) as connection:
+            if change.callback is not None:
+                await guard_mode_change(connection, operator_id, change.callback)
             number = await connection.scalar(statement)
             if number is None:
                 return None
@@ -128,11 +132,12 @@ def operator_from_row(row: Any) -> Operator:
         create_time=row.create_time,
         currencies=row.currencies,
         player_messages=row.player_messages,
-        callback=_callback_from_json(row.callback),
+        callback=callback_from_json(row.callback),
     )
 
 
-def _callback_from_json(stored: dict[str, Any] | None) -> CallbackSettings | None:
+def callback_from_json(stored: dict[str, Any] | None) -> CallbackSettings | None:
+    """Return callback settings as they were stored."""
     if stored is None:
         return None
     tls = CallbackTls(**stored["tls"]) if stored["tls"] is not None else None

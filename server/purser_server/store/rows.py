@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.outcomes import Phase
+from purser_server.domain.pending import Pending
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import (
     RollbackOutcome,
@@ -26,12 +29,21 @@ class Row(Protocol):
 CLOSES_ROUND = 1
 TAKES_ALL = 2
 COUNTS_IN_ROUND = 4
+AT_CASINO = 8
 
 _TYPES = {int(value): value for value in TransactionType}
 _STATES = {int(value): value for value in TransactionState}
 _WIN_TYPES = {int(value): value for value in WinType}
 _OUTCOMES = {int(value): value for value in RollbackOutcome}
+_PHASES = {int(value): value for value in Phase}
 _NO_DETAIL: Mapping[str, Any] = {}
+_NO_CASINO = ("", None)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(time: datetime) -> int:
+    """Return a time as microseconds since 1970, as times travel in columns."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def flags_of(transaction: Transaction) -> int:
@@ -40,6 +52,7 @@ def flags_of(transaction: Transaction) -> int:
         CLOSES_ROUND * transaction.closes_round
         + TAKES_ALL * transaction.takes_all
         + COUNTS_IN_ROUND * transaction.counts_in_round
+        + AT_CASINO * transaction.at_casino
     )
 
 
@@ -55,6 +68,8 @@ def detail_of(transaction: Transaction) -> dict[str, Any] | None:
         detail["round"] = _round_to_json(transaction.round)
     if transaction.game_id and not transaction.round_id:
         detail["game_id"] = transaction.game_id
+    if transaction.at_casino:
+        detail["casino"] = [transaction.casino_transaction_id, transaction.casino_balance]
     if transaction.currency_code and transaction.balance_before is None:
         # There may be no wallet whose account would tell the currency.
         detail["currency_code"] = transaction.currency_code
@@ -70,6 +85,7 @@ def transaction_from_row(row: Row) -> Transaction:
         state = TransactionState.ROLLED_BACK
     refusal = detail.get("refusal")
     closed_round = detail.get("round")
+    casino_id, casino_balance = detail.get("casino", _NO_CASINO)
     return Transaction(
         number=row["transaction_no"],
         transaction_id=row["transaction_id"],
@@ -93,6 +109,72 @@ def transaction_from_row(row: Row) -> Transaction:
         refusal=_refusal_from_json(refusal) if refusal else None,
         round=_round_from_json(closed_round) if closed_round else None,
         metadata=detail.get("metadata", _NO_DETAIL),
+        at_casino=bool(flags & AT_CASINO),
+        casino_balance=casino_balance,
+        casino_transaction_id=casino_id,
+    )
+
+
+def pending_row(operator: int, player: int, pending: Pending) -> tuple[object, ...]:
+    """Return an intent as a row with the types of `statements.INTENTS`."""
+    of = pending.transaction
+    return (
+        operator,
+        of.transaction_id,
+        of.number,
+        int(of.type),
+        player,
+        of.currency_code,
+        of.amount,
+        of.game_id,
+        of.round_id,
+        of.related_transaction_id,
+        int(of.win_type),
+        flags_of(of),
+        int(pending.original_type),
+        pending.undo_id,
+        microseconds(of.create_time),
+        int(pending.phase),
+        microseconds(pending.due_time),
+        pending.attempts,
+        pending.is_case,
+        pending.last_error,
+    )
+
+
+def pending_from_row(row: Row) -> Pending:
+    """Make an intent of a row with `statements.PENDING_COLUMNS`."""
+    flags = row["flags"]
+    transaction = Transaction(
+        number=row["intent_no"],
+        transaction_id=row["transaction_id"],
+        type=_TYPES[row["type"]],
+        state=TransactionState.PENDING,
+        player_id=row["player_id"],
+        create_time=row["create_time"],
+        currency_code=row["currency_code"],
+        amount=row["amount"],
+        game_id=row["game_id"],
+        round_id=row["round_id"],
+        related_transaction_id=row["related_id"],
+        win_type=_WIN_TYPES[row["win_type"]],
+        closes_round=bool(flags & CLOSES_ROUND),
+        rollback_outcome=(
+            RollbackOutcome.PENDING
+            if row["type"] == TransactionType.ROLLBACK
+            else RollbackOutcome.NONE
+        ),
+        at_casino=True,
+    )
+    return Pending(
+        transaction,
+        _PHASES[row["phase"]],
+        row["undo_id"],
+        row["due_time"],
+        row["attempts"],
+        row["is_case"],
+        row["last_error"],
+        _TYPES[row["original_type"]],
     )
 
 

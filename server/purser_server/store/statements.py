@@ -79,12 +79,23 @@ JOIN transactions t
 {TRANSACTION_JOINS}
 """
 
-# A block of transaction numbers, the time, and these rounds as far as they exist. It runs when
-# the locks are held, so that its snapshot is newer than what any other writer did before.
-# Given: operator numbers, player numbers, game ids, round ids.
+# A block of transaction numbers, the time, which of these operators are in seamless mode (and the
+# deadline of their callbacks), those whose mode was ever changed (and how often), and these rounds
+# as far as they exist. It runs when the locks are held, so that its snapshot is newer than what any
+# other writer did before. Given: operator numbers, player numbers, game ids, round ids; operators.
 ROUNDS = f"""
-WITH flush AS (SELECT nextval('transaction_numbers') AS numbers_from, clock_timestamp() AS now)
-SELECT flush.numbers_from, flush.now, found.*
+WITH flush AS (
+    SELECT nextval('transaction_numbers') AS numbers_from, clock_timestamp() AS now,
+           (SELECT jsonb_object_agg(o.operator_no, (o.callback -> 'deadline_ms'))
+            FROM {unnest("integer", 5)} AS own (operator_no)
+            JOIN operators o ON o.operator_no = own.operator_no
+            WHERE o.callback ->> 'target' <> '') AS seamless,
+           (SELECT jsonb_object_agg(e.operator_no, e.mode_changes)
+            FROM {unnest("integer", 5)} AS own (operator_no)
+            JOIN journal_ends e ON e.operator_no = own.operator_no
+            WHERE e.mode_changes > 0) AS mode_changes
+)
+SELECT flush.numbers_from, flush.now, flush.seamless, flush.mode_changes, found.*
 FROM flush LEFT JOIN (
     SELECT wanted.place, r.round_no, r.game_id, r.round_id, r.opened, r.currency_code, r.bets,
            r.wins, r.total_bet, r.total_win, r.closers, r.covered_to
@@ -105,6 +116,27 @@ LEFT JOIN reversals v ON v.operator_no = t.operator_no AND v.original_no = t.tra
 WHERE t.type = 4 AND t.state = 1 AND t.flags & 4 <> 0 AND v.rollback_no IS NULL
   AND (t.related_id IS NOT NULL OR t.win_type = 1)
 ORDER BY t.transaction_no
+"""
+
+PENDING_COLUMNS = """
+       p.operator_no, p.transaction_id, p.intent_no, p.type, l.player_id, p.currency_code,
+       p.amount, p.game_id, p.round_id, p.related_id, p.win_type, p.flags, p.original_type,
+       p.undo_id, p.create_time, p.phase, p.due_time, p.attempts, p.is_case, p.last_error
+"""
+
+# The intents of these players, and those with these ids. Given: operator numbers, ids; operator
+# numbers, player numbers.
+PENDING_OF = f"""
+SELECT {PENDING_COLUMNS}
+FROM (
+    SELECT operator_no, transaction_id FROM {unnest(IDS)} AS i (operator_no, transaction_id)
+    UNION
+    SELECT own.operator_no, own.transaction_id
+    FROM {unnest(NUMBERS, 3)} AS w (operator_no, player_no)
+    JOIN pending own ON own.operator_no = w.operator_no AND own.player_no = w.player_no
+) AS wanted
+JOIN pending p ON p.operator_no = wanted.operator_no AND p.transaction_id = wanted.transaction_id
+JOIN players l ON l.operator_no = p.operator_no AND l.player_no = p.player_no
 """
 
 # Given: operator numbers, session ids.
@@ -141,7 +173,11 @@ CHANGED_ROUNDS = f"integer bigint {_ROUND_SUMS}"
 WALLETS = "integer bigint bigint bigint"
 HOUSE_CHANGES = "integer bigint bigint"
 REVERSALS = "integer bigint bigint"
-JOURNAL = "integer integer bigint bigint"
+JOURNAL = "integer integer bigint bigint integer"
+INTENTS = (
+    "integer text bigint smallint bigint text bigint text text text smallint smallint smallint "
+    "text bigint smallint bigint integer boolean text"
+)
 ENTRIES = (
     "integer bigint text smallint smallint bigint bigint bigint bigint bigint bigint bigint bigint "
     "text smallint smallint smallint text"
@@ -149,7 +185,7 @@ ENTRIES = (
 
 # Everything that a flush changes, in one statement. Given: its time, then the rows below in their
 # order. The journal's ends stay locked until COMMIT, lowest operator first, and so positions
-# ascend in commit order.
+# ascend in commit order, and no operator's mode changes. False when one has changed before.
 SAVE = f"""
 WITH new_rounds AS (
     INSERT INTO rounds (operator_no, round_no, player_no, game_id, round_id, opened,
@@ -181,28 +217,57 @@ WITH new_rounds AS (
     INSERT INTO reversals (operator_no, original_no, rollback_no)
     SELECT * FROM {unnest(REVERSALS, 32)}
 ), grown AS (
-    SELECT * FROM {unnest(JOURNAL, 35)} AS g (operator_no, size, numbers_from, numbers_to)
+    SELECT * FROM {unnest(JOURNAL, 35)}
+             AS g (operator_no, size, numbers_from, numbers_to, mode_changes)
 ), ends AS (
-    INSERT INTO journal_ends AS e (operator_no, last_position)
-    SELECT operator_no, size FROM grown
+    INSERT INTO journal_ends AS e (operator_no, last_position, mode_changes)
+    SELECT operator_no, size, mode_changes FROM grown
     ON CONFLICT (operator_no)
         DO UPDATE SET last_position = e.last_position + excluded.last_position
+        WHERE e.mode_changes = excluded.mode_changes
     RETURNING operator_no, last_position
 ), journal AS (
     INSERT INTO journal (operator_no, last_position, size, numbers_from, numbers_to)
     SELECT ends.operator_no, ends.last_position, grown.size, grown.numbers_from, grown.numbers_to
     FROM grown JOIN ends ON ends.operator_no = grown.operator_no
+    WHERE grown.size > 0
+), history AS (
+    INSERT INTO transactions (operator_no, transaction_no, transaction_id, type, state, player_no,
+                              account_no, contra_account_no, amount, change, balance_before,
+                              sequence, round_no, related_id, win_type, flags, outcome, detail,
+                              create_time)
+    SELECT operator_no, transaction_no, transaction_id, type, state, player_no, account_no,
+           contra_account_no, amount, change, balance_before, sequence, round_no,
+           nullif(related_id, ''), win_type, flags, outcome, nullif(detail, '')::jsonb,
+           $1::timestamptz
+    FROM {unnest(ENTRIES, 40)}
+         AS n (operator_no, transaction_no, transaction_id, type, state, player_no, account_no,
+               contra_account_no, amount, change, balance_before, sequence, round_no, related_id,
+               win_type, flags, outcome, detail)
 )
-INSERT INTO transactions (operator_no, transaction_no, transaction_id, type, state, player_no,
-                          account_no, contra_account_no, amount, change, balance_before,
-                          sequence, round_no, related_id, win_type, flags, outcome, detail,
-                          create_time)
-SELECT operator_no, transaction_no, transaction_id, type, state, player_no, account_no,
-       contra_account_no, amount, change, balance_before, sequence, round_no,
-       nullif(related_id, ''), win_type, flags, outcome, nullif(detail, '')::jsonb,
-       $1::timestamptz
-FROM {unnest(ENTRIES, 39)}
-     AS n (operator_no, transaction_no, transaction_id, type, state, player_no, account_no,
-           contra_account_no, amount, change, balance_before, sequence, round_no, related_id,
-           win_type, flags, outcome, detail)
+SELECT (SELECT count(*) FROM ends) = (SELECT count(*) FROM grown) AS is_in_mode
+"""
+
+_TIME = "'epoch'::timestamptz + {} * interval '1 microsecond'"
+
+# The intents of a flush: what is new or goes on, and what has ended. Given: operator numbers and
+# ids of what has ended; the rows of the others.
+SAVE_PENDING = f"""
+WITH ended AS (
+    DELETE FROM pending p USING {unnest(IDS)} AS e (operator_no, transaction_id)
+    WHERE p.operator_no = e.operator_no AND p.transaction_id = e.transaction_id
+)
+INSERT INTO pending
+SELECT operator_no, transaction_id, intent_no, type, player_no, coalesce(currency_code, ''), amount,
+       coalesce(game_id, ''), coalesce(round_id, ''), coalesce(related_id, ''), win_type, flags,
+       original_type, undo_id, {_TIME.format("create_time")}, phase, {_TIME.format("due_time")},
+       attempts, is_case, coalesce(last_error, '')
+FROM {unnest(INTENTS, 3)}
+     AS n (operator_no, transaction_id, intent_no, type, player_no, currency_code, amount, game_id,
+           round_id, related_id, win_type, flags, original_type, undo_id, create_time, phase,
+           due_time, attempts, is_case, last_error)
+ON CONFLICT (operator_no, transaction_id)
+    DO UPDATE SET phase = excluded.phase, due_time = excluded.due_time,
+                  attempts = excluded.attempts, is_case = excluded.is_case,
+                  last_error = excluded.last_error
 """

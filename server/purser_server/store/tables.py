@@ -185,6 +185,43 @@ journal_ends = Table(
     metadata,
     Column("operator_no", Integer, primary_key=True, autoincrement=False),
     Column("last_position", BigInteger, nullable=False),
+    # How often the operator's mode was changed. A flush that was decided in another mode than
+    # the one it would be written in is not written.
+    Column("mode_changes", Integer, nullable=False, server_default=text("0")),
+    postgresql_with={"fillfactor": "50"},
+)
+
+# Movements of seamless mode whose outcome is not known: what was asked, and how far it is. A row
+# ends with the transaction that it becomes.
+pending = Table(
+    "pending",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("intent_no", BigInteger, nullable=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("player_no", BigInteger, nullable=False),
+    Column("currency_code", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("game_id", Text, nullable=False),
+    Column("round_id", Text, nullable=False),
+    Column("related_id", Text, nullable=False),
+    Column("win_type", SmallInteger, nullable=False),
+    Column("flags", SmallInteger, nullable=False),
+    Column("original_type", SmallInteger, nullable=False),
+    # The id of Purser's own rollback, should one be needed.
+    Column("undo_id", Text, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    Column("phase", SmallInteger, nullable=False),
+    # When someone may take it up; until then whoever works on it holds it.
+    Column("due_time", DateTime(timezone=True), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("is_case", Boolean, nullable=False),
+    Column("last_error", Text, nullable=False),
+    PrimaryKeyConstraint("operator_no", "transaction_id"),
+    # The player first: in a small table both indexes would else seem alike to the planner.
+    Index("pending_by_player", "player_no", "operator_no"),
+    Index("pending_by_due_time", "due_time"),
     postgresql_with={"fillfactor": "50"},
 )
 

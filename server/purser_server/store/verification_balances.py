@@ -6,6 +6,10 @@ Sums and differences are numeric: damage may have left figures that overflow a b
 from __future__ import annotations
 
 from purser_server.domain.verification import FindingKind
+from purser_server.store.rows import AT_CASINO
+
+# Wallets alone have a chain of postings; money that the casino keeps moves between house accounts.
+_IN_WALLET = f"o.flags & {AT_CASINO} = 0"
 
 # Every transfer debits one account and credits another: all balances of a unit sum to zero.
 ZERO_SUM = f"""
@@ -46,7 +50,7 @@ SEQUENCES = f"""
 WITH postings AS (
   SELECT o.operator_no, o.player_no, o.account_no, o.transaction_id, o.sequence,
          lag(o.sequence, 1, 0::bigint) OVER chain AS sequence_before
-  FROM transactions o WHERE {{o}} AND o.change <> 0
+  FROM transactions o WHERE {{o}} AND o.change <> 0 AND {_IN_WALLET}
   WINDOW chain AS (PARTITION BY o.operator_no, o.account_no ORDER BY o.sequence)
 )
 SELECT {int(FindingKind.SEQUENCE_GAP)} AS kind,
@@ -81,7 +85,8 @@ FROM (
            PARTITION BY o.operator_no, o.account_no ORDER BY o.transaction_no
          ) AS balance_was
   FROM transactions o
-  WHERE {{o}} AND (o.change <> 0 OR (o.state = 1 AND o.account_no IS NOT NULL))
+  WHERE {{o}} AND {_IN_WALLET}
+    AND (o.change <> 0 OR (o.state = 1 AND o.account_no IS NOT NULL))
 ) AS p
 LEFT JOIN accounts a ON a.operator_no = p.operator_no AND a.account_no = p.account_no
 WHERE p.balance_before IS DISTINCT FROM p.balance_was

@@ -5,12 +5,17 @@ from __future__ import annotations
 from purser_server.domain.accounts import CONTRA_KIND, AccountKind
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.verification import FindingKind
-from purser_server.store.verification_rules import Place, Rule, named, quoted, statement
+from purser_server.store.rows import AT_CASINO
+from purser_server.store.verification_rules import Place, Rule, named, statement
 
 MALFORMED = FindingKind.TRANSACTION_MALFORMED
 WHOSE = FindingKind.PLAYER_MISMATCH
 WALLET = int(AccountKind.PLAYER_CASH)
 
+_OWN_KIND = (
+    f"CASE WHEN o.flags & {AT_CASINO} = 0 THEN {WALLET}"
+    f" ELSE {int(AccountKind.CASINO_SETTLEMENT)} END"
+)
 _CONTRA_KIND = " ".join(
     [
         "CASE o.type",
@@ -32,7 +37,7 @@ _POINTS_TO = (
     Rule(
         WHOSE,
         "the wallet is not that of the transaction's player",
-        wrong="a.player_no <> o.player_no",
+        wrong=f"o.flags & {AT_CASINO} = 0 AND a.player_no <> o.player_no",
         expected="concat('player number ', o.player_no)",
         found="concat('player number ', a.player_no)",
     ),
@@ -45,9 +50,9 @@ _POINTS_TO = (
     ),
     Rule(
         MALFORMED,
-        "the account of the transaction is not a wallet of this operator",
-        wrong=f"o.account_no IS NOT NULL AND a.kind IS DISTINCT FROM {WALLET}",
-        expected=quoted(AccountKind.PLAYER_CASH.name),
+        "the account of the transaction is not a wallet of this operator, nor the casino's",
+        wrong=f"o.account_no IS NOT NULL AND a.kind IS DISTINCT FROM {_OWN_KIND}",
+        expected=named(f"({_OWN_KIND})", AccountKind),
         found=f"coalesce({named('a.kind', AccountKind)}, 'no account')",
     ),
     Rule(

@@ -8,6 +8,7 @@ from purser_server.domain.transactions import (
     TransactionType,
 )
 from purser_server.domain.verification import FindingKind
+from purser_server.store.rows import AT_CASINO
 from purser_server.store.verification_rules import Place, Rule, named, statement
 from purser_server.store.verification_transactions import (
     BET,
@@ -15,6 +16,7 @@ from purser_server.store.verification_transactions import (
     NOTHING,
     REFUSED,
     ROLLBACK,
+    ROLLED_BACK,
     TOMBSTONE,
     WIN,
 )
@@ -51,7 +53,7 @@ _NAMES = (
         REVERSAL,
         "the transaction that the rollback names is not what its outcome says",
         wrong=f"o.type = {ROLLBACK} AND (CASE o.outcome"
-        f" WHEN {UNDONE} THEN r.state = {COMPLETED} AND r.type IN ({BET}, {WIN})"
+        f" WHEN {UNDONE} THEN r.state IN ({COMPLETED}, {ROLLED_BACK}) AND r.type IN ({BET}, {WIN})"
         f" WHEN {BURIED} THEN r.state = {TOMBSTONE}"
         f" WHEN {NOTHING_THERE} THEN r.state = {REFUSED} AND r.type IN ({BET}, {WIN})"
         " END) IS NOT TRUE",
@@ -86,7 +88,8 @@ _NAMES = (
     Rule(
         REVERSAL,
         "the rollback is in another wallet than its original",
-        wrong=f"{_UNDOES} AND r.account_no <> o.account_no",
+        # A casino's account has a stripe per writer.
+        wrong=f"{_UNDOES} AND o.flags & {AT_CASINO} = 0 AND r.account_no <> o.account_no",
         expected="concat('account number ', r.account_no)",
         found="concat('account number ', o.account_no)",
     ),

@@ -12,6 +12,8 @@ _WIN = int(TransactionType.WIN)
 _CLOSE = int(TransactionType.CLOSE_ROUND)
 _COUNTS = f"o.state = 1 AND o.flags & {COUNTS_IN_ROUND} <> 0"
 _HAS_CURRENCY = f"o.state = 1 AND (o.type = {_BET} OR o.flags & {COUNTS_IN_ROUND} <> 0)"
+# What moves nothing at a casino has no account.
+_UNIT = "coalesce(a.unit, o.detail ->> 'currency_code')"
 _STANDS = f"{_COUNTS} AND v.rollback_no IS NULL"
 _CLOSES = f"(o.type = {_CLOSE} OR (o.type = {_WIN} AND o.flags & {CLOSES_ROUND} <> 0))"
 _COVERS = f"o.type = {_WIN} AND o.win_type = {int(WinType.REGULAR)} AND o.related_id IS NULL"
@@ -23,9 +25,9 @@ FULL JOIN (
   SELECT o.operator_no, o.round_no, min(o.player_no) AS player_no,
          min(o.transaction_no) AS first_no,
          coalesce(bool_or(o.type = {_BET} AND o.state = 1), false) AS opened,
-         concat_ws(' and ', min(a.unit) FILTER (WHERE {_HAS_CURRENCY}),
-                   nullif(max(a.unit) FILTER (WHERE {_HAS_CURRENCY}),
-                          min(a.unit) FILTER (WHERE {_HAS_CURRENCY}))) AS units,
+         concat_ws(' and ', min({_UNIT}) FILTER (WHERE {_HAS_CURRENCY}),
+                   nullif(max({_UNIT}) FILTER (WHERE {_HAS_CURRENCY}),
+                          min({_UNIT}) FILTER (WHERE {_HAS_CURRENCY}))) AS units,
          count(*) FILTER (WHERE o.type = {_BET} AND {_STANDS}) AS bets,
          count(*) FILTER (WHERE o.type = {_WIN} AND {_STANDS}) AS wins,
          coalesce(sum(o.amount) FILTER (WHERE o.type = {_BET} AND {_STANDS}), 0) AS total_bet,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from purser_server.domain.transactions import TransactionState, TransactionType, WinType
 from purser_server.domain.verification import FindingKind
-from purser_server.store.rows import CLOSES_ROUND, COUNTS_IN_ROUND, TAKES_ALL
+from purser_server.store.rows import AT_CASINO, CLOSES_ROUND, COUNTS_IN_ROUND, TAKES_ALL
 from purser_server.store.verification_rules import Place, Rule, named, statement
 
 MALFORMED = FindingKind.TRANSACTION_MALFORMED
@@ -20,6 +20,8 @@ CLOSE = int(TransactionType.CLOSE_ROUND)
 COMPLETED = int(TransactionState.COMPLETED)
 REFUSED = int(TransactionState.REFUSED)
 TOMBSTONE = int(TransactionState.TOMBSTONE)
+ROLLED_BACK = int(TransactionState.ROLLED_BACK)
+"""Of a row: that a casino's answer to a bet was never heard, and the bet was undone."""
 
 _TYPE_AND_STATE = (
     f"concat({named('o.type', TransactionType)}, ' ', {named('o.state', TransactionState)})"
@@ -29,6 +31,7 @@ _FLAGS = (
     f" WHEN {WIN} THEN {COUNTS_IN_ROUND | CLOSES_ROUND} WHEN {CLOSE} THEN {COUNTS_IN_ROUND}"
     " ELSE 0 END"
 )
+_AT_CASINO = f"CASE WHEN o.type IN ({BET}, {WIN}, {ROLLBACK}) THEN {AT_CASINO} ELSE 0 END"
 _POSTING = (
     "concat_ws(' ', 'change', o.change, 'sequence', o.sequence,"
     " 'balance before ' || o.balance_before,"
@@ -41,10 +44,11 @@ _SHAPE = (
     Rule(
         MALFORMED,
         "this type of transaction is never stored in this state",
-        wrong=f"o.state NOT IN ({COMPLETED}, {REFUSED}, {TOMBSTONE})"
+        wrong=f"(o.state NOT IN ({COMPLETED}, {REFUSED}, {TOMBSTONE})"
+        f" AND (o.state, o.type, o.flags & {AT_CASINO}) <> ({ROLLED_BACK}, {BET}, {AT_CASINO}))"
         f" OR o.type NOT BETWEEN {NOTHING} AND {CLOSE}"
         f" OR (o.type = {NOTHING}) <> (o.state = {TOMBSTONE})",
-        expected="'COMPLETED or REFUSED, or TOMBSTONE without a type'",
+        expected="'COMPLETED or REFUSED, TOMBSTONE without a type, ROLLED_BACK of a casino''s bet'",
         found=_TYPE_AND_STATE,
     ),
     Rule(
@@ -83,8 +87,12 @@ _SHAPE = (
         MALFORMED,
         "a posting lacks an account, its balance before or its number",
         wrong=f"o.state = {COMPLETED} AND o.change <> 0 AND (o.account_no IS NULL"
-        " OR o.contra_account_no IS NULL OR o.balance_before IS NULL OR o.sequence < 1)",
-        expected="'two accounts, a balance before and a sequence number'",
+        f" OR o.contra_account_no IS NULL OR CASE WHEN o.flags & {AT_CASINO} = 0"
+        " THEN o.balance_before IS NULL OR o.sequence < 1"
+        " ELSE o.balance_before IS NOT NULL OR o.sequence <> 0 END)",
+        expected=f"CASE WHEN o.flags & {AT_CASINO} = 0"
+        " THEN 'two accounts, a balance before and a sequence number'"
+        " ELSE 'two accounts' END",
         found=_POSTING,
     ),
     Rule(
@@ -100,16 +108,17 @@ _SHAPE = (
         "a transaction that moved nothing lacks its wallet, or has a balance without one",
         wrong=f"o.state = {COMPLETED} AND o.change = 0"
         " AND ((o.account_no IS NULL) <> (o.balance_before IS NULL)"
-        f" OR (o.account_no IS NULL AND o.type <> {ROLLBACK}))",
+        f" OR (o.account_no IS NULL) <> (o.flags & {AT_CASINO} <> 0) AND o.type <> {ROLLBACK})",
         expected="'a wallet and its balance'",
         found=_POSTING,
     ),
     Rule(
         MALFORMED,
         "what was refused says why, and nothing else does",
-        wrong=f"(o.state = {REFUSED})"
+        wrong=f"(o.state IN ({REFUSED}, {ROLLED_BACK}))"
         " <> (coalesce(jsonb_typeof(o.detail -> 'refusal'), 'null') = 'array')",
-        expected=f"CASE WHEN o.state = {REFUSED} THEN 'a refusal' ELSE 'no refusal' END",
+        expected=f"CASE WHEN o.state IN ({REFUSED}, {ROLLED_BACK}) THEN 'a refusal'"
+        " ELSE 'no refusal' END",
         found="o.detail ->> 'refusal'",
     ),
     Rule(
@@ -132,7 +141,7 @@ _SHAPE = (
     Rule(
         MALFORMED,
         "the flags are not those of this type and state",
-        wrong=f"o.flags & ~({_FLAGS}) <> 0"
+        wrong=f"o.flags & ~({_FLAGS} | {_AT_CASINO}) <> 0"
         f" OR (o.state <> {COMPLETED} AND o.flags & {COUNTS_IN_ROUND} <> 0)"
         f" OR (o.state = {COMPLETED} AND o.type IN ({BET}, {CLOSE})"
         f" AND o.flags & {COUNTS_IN_ROUND} = 0)",

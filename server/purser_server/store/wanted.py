@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from purser_server.domain.commands import Bet, CloseRound, Rollback, Win
-from purser_server.domain.transactions import Transaction
+from purser_server.domain.commands import Bet, CloseRound, Command, Rollback, Win
+from purser_server.domain.intents import Settle
+from purser_server.domain.transactions import Transaction, TransactionType
 from purser_server.ledger.ports import Request, RoundKey
 
 
@@ -17,13 +18,18 @@ def references(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
             yield request.operator, command.original_transaction_id
         elif isinstance(command, Win) and command.bet_transaction_id:
             yield request.operator, command.bet_transaction_id
+        elif isinstance(command, Settle) and command.intent.related_transaction_id:
+            yield request.operator, command.intent.related_transaction_id
 
 
 def rounds_named(requests: Iterable[Request]) -> Iterable[RoundKey]:
     """Return the rounds that bets, wins and closings name."""
     for request in requests:
         command = request.command
-        if isinstance(command, Bet | Win | CloseRound) and command.round_id:
+        if isinstance(command, Settle):
+            if command.intent.round_id:
+                yield _round_key(request.operator, command.intent)
+        elif isinstance(command, Bet | Win | CloseRound) and command.round_id:
             yield _round_key(request.operator, command)
 
 
@@ -32,9 +38,9 @@ def rounds_of_rollbacks(
 ) -> set[RoundKey]:
     """Return the rounds of all originals that are to be rolled back, stored or in this flush."""
     wanted = {
-        (request.operator, request.command.original_transaction_id)
+        (request.operator, original)
         for request in requests
-        if isinstance(request.command, Rollback)
+        if (original := _original_of(request.command))
     }
     if not wanted:
         return set()
@@ -50,6 +56,15 @@ def rounds_of_rollbacks(
         for operator, original in (*stored, *arriving)
         if original.round_id
     }
+
+
+def _original_of(command: Command | Settle) -> str:
+    """Return the id of what a command rolls back, or an empty one."""
+    if isinstance(command, Rollback):
+        return command.original_transaction_id
+    if isinstance(command, Settle) and command.intent.type is TransactionType.ROLLBACK:
+        return command.intent.related_transaction_id
+    return ""
 
 
 def _round_key(operator: int, of: Transaction | Bet | Win | CloseRound) -> RoundKey:

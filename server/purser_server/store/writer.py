@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -17,12 +19,15 @@ import asyncpg
 from purser_server.domain.accounts import HOUSE_KINDS, AccountKind
 from purser_server.domain.commands import Bet
 from purser_server.domain.decisions import Session, Wallet
+from purser_server.domain.intents import Settle
+from purser_server.domain.pending import Pending
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.rounds import Round, Settler
 from purser_server.domain.transactions import Transaction
 from purser_server.ledger.ports import (
     Changes,
     CommitUnknownError,
+    ContentionError,
     Entry,
     Loaded,
     Request,
@@ -35,6 +40,8 @@ from purser_server.store.faults import CONNECTION_FAULTS, translate
 from purser_server.store.rows import (
     detail_of,
     flags_of,
+    pending_from_row,
+    pending_row,
     round_from_row,
     transaction_from_row,
 )
@@ -69,6 +76,7 @@ WRITER_SETTINGS = {
 _COMMAND_TIMEOUT_S = 20.0
 _CONNECT_TIMEOUT_S = 5.0
 _RECONNECT_PAUSE_S = 0.05
+_LEASE_MARGIN = timedelta(seconds=3)
 
 House = dict[tuple[int, AccountKind, str], int]
 
@@ -193,16 +201,20 @@ class PostgresWriter:
         with self._translated():
             players, wallets = await self._lock_wallets(requests)
             known = await self._known(requests)
-            numbers_from, now, rounds = await self._rounds(requests, players, known)
+            flush, rounds = await self._rounds(requests, players, known)
+            seamless = _leases(flush["seamless"])
             return Loaded(
-                numbers_from=numbers_from,
-                now=now,
+                numbers_from=flush["numbers_from"],
+                now=flush["now"],
                 players=players,
                 wallets=wallets,
                 house=await self._house_accounts(wallets),
                 known=known,
                 rounds=rounds,
                 sessions=await self._sessions(requests),
+                seamless=seamless,
+                pending=await self._pending(requests, players, seamless),
+                mode_changes=_by_operator(flush["mode_changes"]),
             )
 
     async def _lock_wallets(
@@ -233,13 +245,17 @@ class PostgresWriter:
         requests: Sequence[Request],
         players: Mapping[tuple[int, str], int],
         known: Mapping[tuple[int, str], Transaction],
-    ) -> tuple[int, Any, dict[RoundKey, Round]]:
+    ) -> tuple[Mapping[str, Any], dict[RoundKey, Round]]:
+        """Return what the flush as a whole is given, and the rounds that it is about."""
         undone = rounds_of_rollbacks(requests, known)
         keys = [
             key for key in dict.fromkeys([*rounds_named(requests), *undone]) if key[:2] in players
         ]
         wanted = [(key[0], players[key[:2]], key[2], key[3]) for key in keys]
-        rows = await self._live.fetch(sql.ROUNDS, *columns(wanted, sql.ROUND_KEYS))
+        operators = {(request.operator,) for request in requests}
+        rows = await self._live.fetch(
+            sql.ROUNDS, *columns(wanted, sql.ROUND_KEYS), *columns(operators, "integer")
+        )
         rounds = {
             keys[row["place"] - 1]: round_from_row(row, keys[row["place"] - 1][1])
             for row in rows
@@ -247,7 +263,7 @@ class PostgresWriter:
         }
         if undone:
             await self._add_settlers(rounds, undone)
-        return rows[0]["numbers_from"], rows[0]["now"], rounds
+        return rows[0], rounds
 
     async def _add_settlers(self, rounds: dict[RoundKey, Round], undone: set[RoundKey]) -> None:
         """Tell the rounds of rollbacks which of their wins settle bets."""
@@ -260,6 +276,27 @@ class PostgresWriter:
             )
         for key, wins in settlers.items():
             rounds[key] = dataclasses.replace(rounds[key], settlers=tuple(wins))
+
+    async def _pending(
+        self,
+        requests: Sequence[Request],
+        players: Mapping[tuple[int, str], int],
+        seamless: Mapping[int, timedelta],
+    ) -> dict[tuple[int, str], Pending]:
+        """Return the intents of these players and ids, of operators in seamless mode."""
+        ids = {
+            (request.operator, request.command.transaction_id)
+            for request in requests
+            if request.operator in seamless or isinstance(request.command, Settle)
+        }
+        if not ids:
+            return {}
+        ids |= {named for named in references(requests) if named[0] in seamless}
+        own = {(key[0], number) for key, number in players.items() if key[0] in seamless}
+        rows = await self._live.fetch(
+            sql.PENDING_OF, *columns(ids, sql.IDS), *columns(own, sql.NUMBERS)
+        )
+        return {(row["operator_no"], row["transaction_id"]): pending_from_row(row) for row in rows}
 
     async def _sessions(self, requests: Sequence[Request]) -> dict[tuple[int, str], Session]:
         wanted = {
@@ -295,7 +332,10 @@ class PostgresWriter:
     # -- writing -------------------------------------------------------------------------------
 
     async def save(self, changes: Changes) -> None:
-        """Write everything in one statement."""
+        """Write everything in one statement; intents of seamless mode in one more.
+
+        Raises ContentionError when an operator's mode has changed since it was read.
+        """
         new_rounds = [
             (operator, round_.number, player, round_.game_id, round_.round_id, *_sums(round_))
             for operator, player, round_ in changes.new_rounds
@@ -309,18 +349,27 @@ class PostgresWriter:
         # Ids go into their index in one order, so that no two writers wait for each other.
         entries = map(_entry_row, sorted(changes.entries, key=_by_id))
         with self._translated():
-            await self._live.execute(
+            is_in_mode = await self._live.fetchval(
                 sql.SAVE,
                 # All that a flush writes has one time.
-                changes.entries[0].transaction.create_time,
+                changes.time,
                 *columns(new_rounds, sql.NEW_ROUNDS),
                 *columns(rounds, sql.CHANGED_ROUNDS),
                 *columns(wallets, sql.WALLETS),
                 *columns(changes.house, sql.HOUSE_CHANGES),
                 *columns(reversals, sql.REVERSALS),
-                *columns(_journal(changes.entries), sql.JOURNAL),
+                *columns(_journal(changes), sql.JOURNAL),
                 *columns(entries, sql.ENTRIES),
             )
+            if not is_in_mode:
+                raise ContentionError("the mode of an operator has changed")
+            if changes.pending or changes.ended:
+                intents = itertools.starmap(pending_row, changes.pending)
+                await self._live.execute(
+                    sql.SAVE_PENDING,
+                    *columns(changes.ended, sql.IDS),
+                    *columns(intents, sql.INTENTS),
+                )
 
 
 _STATUSES = {int(status): status for status in PlayerStatus}
@@ -355,14 +404,35 @@ def _by_id(entry: Entry) -> tuple[int, str]:
     return entry.operator, entry.transaction.transaction_id
 
 
-def _journal(entries: Iterable[Entry]) -> list[tuple[int, int, int, int]]:
-    """Return what each operator's history grows by: operator, size, first and last number."""
+def _journal(changes: Changes) -> list[tuple[int, int, int, int, int]]:
+    """Return what each operator's history grows by: size, first and last number, and its mode."""
     numbers: dict[int, list[int]] = {}
-    for entry in entries:
+    for entry in changes.entries:
         numbers.setdefault(entry.operator, []).append(entry.transaction.number)
+    for operator, _, _ in changes.pending:
+        numbers.setdefault(operator, [])
     return [
-        (operator, len(mine), min(mine), max(mine)) for operator, mine in sorted(numbers.items())
+        (
+            operator,
+            len(mine),
+            min(mine, default=0),
+            max(mine, default=0),
+            changes.mode_changes.get(operator, 0),
+        )
+        for operator, mine in sorted(numbers.items())
     ]
+
+
+def _by_operator(found: Mapping[str, int] | None) -> dict[int, int]:
+    return {} if found is None else {int(operator): number for operator, number in found.items()}
+
+
+def _leases(deadlines_ms: Mapping[str, int] | None) -> dict[int, timedelta]:
+    """Return for how long an attempt holds an intent: its deadline and a margin."""
+    return {
+        operator: timedelta(milliseconds=deadline_ms) + _LEASE_MARGIN
+        for operator, deadline_ms in _by_operator(deadlines_ms).items()
+    }
 
 
 def _sums(round_: Round) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from purser_server.domain.errors import Reason, Refusal, RefusedError
+from purser_server.domain.errors import RefusedError
 from purser_server.domain.operators import (
     ApiKey,
     Operator,
@@ -70,11 +70,8 @@ class Operators:
     async def update(self, operator_id: str, change: OperatorChange) -> Operator:
         """Change what is given.
 
-        Raises RefusedError: OPERATOR_NOT_FOUND, INVALID_FIELD, NOT_SERVED_YET (seamless mode).
+        Raises RefusedError: OPERATOR_NOT_FOUND, INVALID_FIELD, MODE_CHANGE_BLOCKED.
         """
-        if change.callback is not None and change.callback.target:
-            await self.get(operator_id)
-            raise RefusedError(_not_served_yet("seamless mode"))
         found = await self._operators.update(operator_id, change)
         if found is None:
             raise RefusedError(operator_not_found(operator_id))
@@ -130,10 +127,3 @@ class Operators:
         self._forget()
         _log.info("API key %s revoked", key_id)
         return revoked
-
-
-def _not_served_yet(feature: str) -> Refusal:
-    """Refuse what the contract describes and this release does not serve."""
-    return Refusal(
-        Reason.NOT_SERVED_YET, f"{feature} is not served by this release", {"feature": feature}
-    )

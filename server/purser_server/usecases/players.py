@@ -49,18 +49,6 @@ class Players:
             raise RefusedError(player_not_found(player_id))
         return found
 
-    async def balances(
-        self, operator: int, player_id: str, currency_code: str
-    ) -> Sequence[WalletBalance]:
-        """Return the balance in one currency, or (empty code) in all.
-
-        Raises RefusedError: PLAYER_NOT_FOUND, WALLET_NOT_FOUND.
-        """
-        _, balances = await self.get(operator, player_id)
-        if not currency_code:
-            return balances
-        return [balance_in(currency_code, player_id, balances)]
-
     async def update(
         self, operator: int, player_id: str, change: PlayerChange
     ) -> PlayerWithBalances:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -10,6 +11,8 @@ from typing import Protocol
 from purser_server.domain.callbacks import CallbackSettings
 from purser_server.domain.decisions import Session
 from purser_server.domain.operators import ApiKey, Operator, Role
+from purser_server.domain.outcomes import Report
+from purser_server.domain.pending import Pending
 from purser_server.domain.players import Player, PlayerStatus, WalletBalance
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
@@ -168,3 +171,52 @@ class VerificationStore(Protocol):
 
     async def verify(self, operator: int | None) -> Verification:
         """Check one operator's ledger, or all, in one snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seamless:
+    """An operator in seamless mode: its id, and how its casino is called."""
+
+    operator_id: str
+    callback: CallbackSettings
+
+
+class PendingStore(Protocol):
+    """Movements whose outcome is not known."""
+
+    async def take_due(self, limit: int) -> Sequence[tuple[int, Pending]]:
+        """Take intents that are due, with their operators; nobody else gets them meanwhile."""
+
+    async def hold(self, operator: int, transaction_id: str, seconds: float) -> None:
+        """Hold an intent for so many seconds from now."""
+
+    async def settings(self, operator: int) -> Seamless | None:
+        """Return an operator's id and callback settings, or None in transfer mode."""
+
+
+class Gate(Protocol):
+    """What stands before one casino: a bound of calls in flight, and a circuit breaker."""
+
+    def may_send(self) -> bool:
+        """Tell whether a call may be sent now."""
+
+    def note(self, *, is_known: bool) -> None:
+        """Note the outcome of a call."""
+
+    def place(self, most: int, within_s: float) -> AbstractAsyncContextManager[None]:
+        """Take a place. Raises RefusedError (OVERLOADED) when none is free within that time."""
+
+
+class Casinos(Protocol):
+    """The casinos, which keep their players' money. Nothing here raises for the network."""
+
+    def gate(self, operator: int) -> Gate:
+        """Return what stands before this operator's casino."""
+
+    async def ask(self, settings: CallbackSettings, operator_id: str, pending: Pending) -> Report:
+        """Make one attempt for an intent, in its phase."""
+
+    async def balance(
+        self, settings: CallbackSettings, operator_id: str, player_id: str, currency_code: str
+    ) -> Report:
+        """Ask for a player's balance."""

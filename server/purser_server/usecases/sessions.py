@@ -8,16 +8,16 @@ from purser_server.domain.decisions import Session
 from purser_server.domain.errors import RefusedError
 from purser_server.domain.players import WalletBalance
 from purser_server.domain.wallet import refuse_entry, session_invalid
-from purser_server.usecases.players import Players, balance_in
+from purser_server.usecases.balances import Balances
 from purser_server.usecases.ports import SessionStore
 
 
 class Sessions:
     """Opens and closes game sessions; several may be open at a time."""
 
-    def __init__(self, store: SessionStore, players: Players) -> None:
+    def __init__(self, store: SessionStore, balances: Balances) -> None:
         self._store = store
-        self._players = players
+        self._balances = balances
 
     async def open(
         self, operator: int, player_id: str, game_id: str, currency_code: str
@@ -25,10 +25,9 @@ class Sessions:
         """Open a session; return its id and the balance to play with.
 
         Raises RefusedError: PLAYER_NOT_FOUND, WALLET_NOT_FOUND, the player's status,
-        INSUFFICIENT_FUNDS when the wallet is empty.
+        INSUFFICIENT_FUNDS when the wallet is empty; in seamless mode CASINO_UNREACHABLE.
         """
-        player, balances = await self._players.get(operator, player_id)
-        balance = balance_in(currency_code, player_id, balances)
+        player, (balance,) = await self._balances.of(operator, player_id, currency_code)
         refusal = refuse_entry(player_id, player.status, balance)
         if refusal:
             raise RefusedError(refusal)

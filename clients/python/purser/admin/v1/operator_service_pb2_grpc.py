@@ -132,9 +132,7 @@ class OperatorServiceServicer:
 
         Replay: the request has no id. Sending it again leads to the same result.
 
-        Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, MODE_CHANGE_BLOCKED,
-        NOT_SERVED_YET (a target, in a release without seamless mode: nothing is
-        changed then).
+        Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, MODE_CHANGE_BLOCKED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

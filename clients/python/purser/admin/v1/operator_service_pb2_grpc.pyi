@@ -72,9 +72,7 @@ class OperatorServiceStub:
 
     Replay: the request has no id. Sending it again leads to the same result.
 
-    Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, MODE_CHANGE_BLOCKED,
-    NOT_SERVED_YET (a target, in a release without seamless mode: nothing is
-    changed then).
+    Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, MODE_CHANGE_BLOCKED.
     """
     CreateApiKey: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.CreateApiKeyRequest, _operator_service_pb2.CreateApiKeyResponse]
     """Makes an API key for an operator. The answer is the only place where the key
@@ -144,9 +142,7 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
 
     Replay: the request has no id. Sending it again leads to the same result.
 
-    Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, MODE_CHANGE_BLOCKED,
-    NOT_SERVED_YET (a target, in a release without seamless mode: nothing is
-    changed then).
+    Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, MODE_CHANGE_BLOCKED.
     """
     CreateApiKey: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateApiKeyRequest, _operator_service_pb2.CreateApiKeyResponse]  # type: ignore[assignment]
     """Makes an API key for an operator. The answer is the only place where the key
@@ -237,9 +233,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Replay: the request has no id. Sending it again leads to the same result.
 
-        Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, MODE_CHANGE_BLOCKED,
-        NOT_SERVED_YET (a target, in a release without seamless mode: nothing is
-        changed then).
+        Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, MODE_CHANGE_BLOCKED.
         """
 
     @_abc_1.abstractmethod

@@ -32,15 +32,19 @@ Rollback "refused before" and "unknown" speak of the original transaction):
     as Bet, but an unknown win of a bet that the casino does not know is
     REFUSED. Promotions, jackpots, free rounds and tournaments need no bet.
   Rollback
-    same id, same content          DUPLICATE
+    same id, same content          DUPLICATE if it was undone or tombstoned then,
+                                   else the same answer again
     same id, other content         TRANSACTION_ID_REUSED
     original rolled back before    DUPLICATE
     original refused before        NOTHING_TO_ROLL_BACK
     original unknown               TOMBSTONED, and the original's id is
                                    remembered: should it arrive later, it is
                                    refused with TRANSACTION_ROLLED_BACK
-    original settled               STANDS
+    original settled               STANDS: a standing win names the bet, or is a
+                                   regular win of its round that came after it
+                                   and names none, or has closed the round
     otherwise                      ACCEPTED: it is undone
+    player unknown                 as original unknown: TOMBSTONED
 
 Content is every field but `request_id`. The balance in an answer is the
 player's balance after it, in the currency of the movement; a replay may tell

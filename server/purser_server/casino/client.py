@@ -1,0 +1,209 @@
+"""Calls a casino's CasinoCallbackService and says what came of it; never raises for the network."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from purser.casino.v1 import casino_callback_service_pb2 as pb
+from purser.type.v1.money_pb2 import Money
+from purser.wallet.v1.wallet_pb2 import WinType
+from purser_server.casino.gate import Gate
+from purser_server.casino.signatures import signature_metadata
+from purser_server.domain.callbacks import CallbackSettings, CallbackTls
+from purser_server.domain.outcomes import CallbackOutcome, Phase, Report
+from purser_server.domain.pending import Pending
+from purser_server.domain.transactions import Transaction, TransactionType
+
+_log = logging.getLogger(__name__)
+
+_SERVICE = "/purser.casino.v1.CasinoCallbackService/"
+_MAX_ANSWER_BYTES = 64 * 1024
+_MAX_MESSAGE = 1_000
+_MAX_ID = 128
+_OUTCOMES = {int(outcome): outcome for outcome in CallbackOutcome}
+
+_CHANNEL_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.max_receive_message_length", _MAX_ANSWER_BYTES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    method: str
+    request: Any
+    answer: Callable[[bytes], Any]
+    currency_code: str
+
+
+class CasinoClient:
+    """Implements `usecases.ports.Casinos`. One channel per target; `close` ends them."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._channels: dict[tuple[str, CallbackTls | None], grpc.aio.Channel] = {}
+        self._gates: dict[int, Gate] = {}
+
+    def gate(self, operator: int) -> Gate:
+        """Return what stands before this operator's casino."""
+        gate = self._gates.get(operator)
+        if gate is None:
+            gate = self._gates[operator] = Gate()
+        return gate
+
+    async def close(self) -> None:
+        """Close all channels."""
+        for channel in self._channels.values():
+            await channel.close()
+        self._channels.clear()
+
+    async def ask(self, settings: CallbackSettings, operator_id: str, pending: Pending) -> Report:
+        """Make one attempt for an intent, in its phase."""
+        question = _question_of(operator_id, pending)
+        return await self._ask(settings, question, pending.phase)
+
+    async def balance(
+        self, settings: CallbackSettings, operator_id: str, player_id: str, currency_code: str
+    ) -> Report:
+        """Ask for a player's balance."""
+        request = pb.GetBalanceRequest(
+            request_id=_request_id(),
+            operator_id=operator_id,
+            player_id=player_id,
+            currency_code=currency_code,
+        )
+        question = _Question("GetBalance", request, pb.GetBalanceResponse.FromString, currency_code)
+        return await self._ask(settings, question, Phase.SENDING)
+
+    async def _ask(self, settings: CallbackSettings, question: _Question, phase: Phase) -> Report:
+        path = _SERVICE + question.method
+        request = question.request.SerializeToString()
+        metadata = signature_metadata(settings.signing_secret, path, int(self._clock()), request)
+        try:
+            call: Any = self._channel(settings).unary_unary(path)
+            raw = await call(request, metadata=metadata, timeout=settings.deadline_ms / 1_000)
+            answer = question.answer(raw)
+        except grpc.aio.AioRpcError as error:
+            _log_if_a_defect(question.method, error)
+            return Report(phase, CallbackOutcome.UNKNOWN, message=error.code().name)
+        except Exception as error:
+            # Bytes that are no answer, or settings that make no channel: nobody knows.
+            _log.warning("no answer to %s: %r", question.method, error)
+            return Report(phase, CallbackOutcome.UNKNOWN, message=type(error).__name__)
+        return _report(question, answer, phase)
+
+    def _channel(self, settings: CallbackSettings) -> grpc.aio.Channel:
+        key = settings.target, settings.tls
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = _open(settings)
+        return channel
+
+
+def _open(settings: CallbackSettings) -> grpc.aio.Channel:
+    tls = settings.tls
+    if tls is None:
+        return grpc.aio.insecure_channel(settings.target, options=_CHANNEL_OPTIONS)
+    credentials = grpc.ssl_channel_credentials(
+        tls.ca_pem.encode() or None,
+        tls.client_key_pem.encode() or None,
+        tls.client_certificate_pem.encode() or None,
+    )
+    return grpc.aio.secure_channel(settings.target, credentials, options=_CHANNEL_OPTIONS)
+
+
+def _request_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _question_of(operator_id: str, pending: Pending) -> _Question:
+    of = pending.transaction
+    who: dict[str, Any] = {
+        "request_id": _request_id(),
+        "operator_id": operator_id,
+        "player_id": of.player_id,
+        "amount": Money(currency_code=of.currency_code, minor_units=of.amount),
+        "game_id": of.game_id,
+        "round_id": of.round_id,
+    }
+    if pending.phase is Phase.UNDOING:
+        return _rollback(of, who, pending.undo_id, of.transaction_id)
+    if of.type is TransactionType.ROLLBACK:
+        return _rollback(of, who, of.transaction_id, of.related_transaction_id)
+    if of.type is TransactionType.BET:
+        bet = pb.BetRequest(transaction_id=of.transaction_id, **who)
+        return _Question("Bet", bet, pb.BetResponse.FromString, of.currency_code)
+    win = pb.WinRequest(
+        transaction_id=of.transaction_id,
+        bet_transaction_id=of.related_transaction_id,
+        win_type=WinType.ValueType(of.win_type),
+        close_round=of.closes_round,
+        **who,
+    )
+    return _Question("Win", win, pb.WinResponse.FromString, of.currency_code)
+
+
+def _rollback(
+    of: Transaction, who: dict[str, Any], transaction_id: str, original_id: str
+) -> _Question:
+    request = pb.RollbackRequest(
+        transaction_id=transaction_id, original_transaction_id=original_id, **who
+    )
+    return _Question("Rollback", request, pb.RollbackResponse.FromString, of.currency_code)
+
+
+def _report(question: _Question, answer: Any, phase: Phase) -> Report:
+    outcome = _OUTCOMES.get(answer.outcome, CallbackOutcome.UNKNOWN)
+    return Report(
+        phase,
+        outcome,
+        _balance(question, answer),
+        # An id too long for its place, or one that cannot be stored, is left out.
+        _printable(getattr(answer, "casino_transaction_id", ""), _MAX_ID),
+        _printable(answer.message, _MAX_MESSAGE),
+    )
+
+
+def _balance(question: _Question, answer: Any) -> int | None:
+    """Return the balance that a casino tells, or None when it tells nonsense."""
+    if not answer.HasField("balance"):
+        return None
+    told = answer.balance
+    if told.currency_code == question.currency_code and told.minor_units >= 0:
+        return int(told.minor_units)
+    _log.error("a casino's answer to %s has a balance that makes no sense", question.method)
+    return None
+
+
+def _printable(text: str, most: int) -> str:
+    return "".join(character for character in text if character.isprintable())[:most]
+
+
+_DEFECTS = frozenset(
+    {
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+
+
+def _log_if_a_defect(method: str, error: grpc.aio.AioRpcError) -> None:
+    if error.code() in _DEFECTS:
+        _log.error(
+            "the casino answers %s with %s: one side has a defect", method, error.code().name
+        )

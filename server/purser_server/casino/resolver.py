@@ -1,0 +1,70 @@
+"""Takes up movements whose outcome nobody knows, in whichever process comes first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from purser_server.domain.errors import RefusedError
+from purser_server.domain.pending import Pending
+
+_log = logging.getLogger(__name__)
+
+POLL_S = 0.25
+"""How often a process looks for intents that are due."""
+
+MOST_AT_ONCE = 200
+"""How many intents one process takes up at a time."""
+
+TakeDue = Callable[[int], Awaitable[Sequence[tuple[int, Pending]]]]
+Resolve = Callable[[int, Pending], Awaitable[None]]
+
+
+class Resolver:
+    """Looks for due intents until it is stopped; each is resolved on its own."""
+
+    def __init__(self, take_due: TakeDue, resolve: Resolve) -> None:
+        self._take_due = take_due
+        self._resolve = resolve
+        self._task: asyncio.Task[None] | None = None
+        self._working: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Start to look."""
+        self._task = asyncio.create_task(self._run(), name="resolver")
+
+    async def stop(self) -> None:
+        """Stop to look, and wait for the attempts that are under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, *self._working, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            room = MOST_AT_ONCE - len(self._working)
+            taken = await self._look(room) if room else ()
+            for operator, pending in taken:
+                task = asyncio.create_task(self._resolve_one(operator, pending))
+                self._working.add(task)
+                task.add_done_callback(self._working.discard)
+            if len(taken) < room or not room:
+                await asyncio.sleep(POLL_S)
+
+    async def _look(self, room: int) -> Sequence[tuple[int, Pending]]:
+        try:
+            return await self._take_due(room)
+        except RefusedError as error:
+            _log.warning("cannot look for pending movements: %s", error)
+        except Exception:
+            _log.exception("looking for pending movements failed in a way that no rule foresees")
+        return ()
+
+    async def _resolve_one(self, operator: int, pending: Pending) -> None:
+        # Whatever happens, the intent is due again when it is held no longer.
+        try:
+            await self._resolve(operator, pending)
+        except RefusedError as error:
+            _log.warning("a pending movement waits: %s", error)
+        except Exception:
+            _log.exception("a pending movement could not be resolved")

@@ -1,0 +1,305 @@
+"""Seamless mode within a flush: intents are stored, and their outcomes applied.
+
+Nothing is sent from here. Who is answered with a pending intent asks the casino, and comes back
+with a `Settle`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from purser_server.domain.commands import TYPE_OF, Bet, Command, Deposit, Rollback, Win, Withdraw
+from purser_server.domain.decisions import Answer, Decision, Result
+from purser_server.domain.errors import Refusal
+from purser_server.domain.intents import (
+    Settle,
+    begin_bet,
+    begin_rollback,
+    begin_win,
+    complete,
+    resume_win,
+    rollback_of,
+    win_of,
+)
+from purser_server.domain.outcomes import Fate, Phase, Report, casino_unreachable, judge
+from purser_server.domain.pending import Pending, in_phase, put_off
+from purser_server.domain.replay import replay
+from purser_server.domain.rollbacks import transaction_not_found
+from purser_server.domain.rounds import Round
+from purser_server.domain.transactions import (
+    RollbackOutcome,
+    Transaction,
+    TransactionState,
+    TransactionType,
+)
+from purser_server.domain.wallet import transaction_rolled_back, wrong_mode
+from purser_server.ledger.state import State, content_of
+
+
+class SeamlessRules:
+    """The rules, each with the state it needs. `leases`: how long an attempt holds an intent."""
+
+    def __init__(self, state: State, leases: Mapping[int, timedelta]) -> None:
+        self._state = state
+        self._leases = leases
+
+    # -- a game's request --------------------------------------------------------------------
+
+    def begin(self, operator: int, command: Command) -> Result:
+        """Refuse a command by Purser's own rules, or store it as an intent."""
+        if isinstance(command, Deposit | Withdraw):
+            return wrong_mode()
+        pending = self._state.pending.get((operator, command.transaction_id))
+        if pending is not None:
+            return _told_again(command, pending)
+        number = self._state.take_number()
+        found = self._judge(operator, command, number)
+        if isinstance(found, Refusal):
+            if found.is_final:
+                self._state.store_refusal(operator, command, number, found)
+            return found
+        intent = self._intent(operator, command, number)
+        if isinstance(found, Decision):
+            return Answer(self._complete(operator, intent, found, None), replayed=False)
+        return self._keep(operator, intent, found)
+
+    def _judge(self, operator: int, command: Command, number: int) -> Refusal | Decision | Phase:
+        state = self._state
+        others = state.intents_of(operator, command.player_id)
+        if isinstance(command, Rollback):
+            original = state.known.get((operator, command.original_transaction_id))
+            return begin_rollback(command, original, self._round_of(operator, original), others)
+        assert isinstance(command, Bet | Win), "nothing else is asked of a casino"
+        wallet = state.wallet(operator, command.player_id, command.currency_code)
+        if isinstance(wallet, Refusal):
+            return wallet
+        if isinstance(command, Bet):
+            session = state.sessions.get((operator, command.session_id))
+            round_ = state.round_of(operator, command, number)
+            return begin_bet(command, wallet, round_, session, others)
+        bet = state.known.get((operator, command.bet_transaction_id))
+        won = state.round_of(operator, command, number) if command.round_id else None
+        return begin_win(command, won, bet, others)
+
+    def _intent(self, operator: int, command: Command, number: int) -> Transaction:
+        content = content_of(command)
+        currency = getattr(command, "currency_code", "")
+        amount = getattr(command, "amount", 0)
+        if isinstance(command, Rollback):
+            original = self._original(operator, command.original_transaction_id)
+            if original is not None:
+                currency, amount = original.currency_code, original.amount
+                content = (original.game_id, original.round_id, *content[2:])
+        return Transaction(
+            number,
+            command.transaction_id,
+            TYPE_OF[type(command)],
+            TransactionState.PENDING,
+            command.player_id,
+            self._state.now,
+            currency,
+            amount,
+            *content,
+            rollback_outcome=_outcome_of_pending(command),
+            at_casino=True,
+        )
+
+    def _original(self, operator: int, transaction_id: str) -> Transaction | None:
+        """Return what a rollback names, with or without an outcome."""
+        pending = self._state.pending.get((operator, transaction_id))
+        if pending is not None:
+            return pending.transaction
+        return self._state.known.get((operator, transaction_id))
+
+    def _keep(self, operator: int, intent: Transaction, phase: Phase) -> Answer:
+        original = None
+        if intent.type is TransactionType.ROLLBACK:
+            original = self._original(operator, intent.related_transaction_id)
+        pending = Pending(
+            intent,
+            phase,
+            f"purser-{secrets.token_hex(16)}",
+            self._held_until(operator),
+            original_type=original.type if original else TransactionType.UNSPECIFIED,
+        )
+        self._state.begin_pending(operator, pending)
+        return Answer(intent, replayed=False, pending=pending)
+
+    # -- an attempt was made -----------------------------------------------------------------
+
+    def settle(self, operator: int, settle: Settle) -> Result:
+        """Apply what is known of an intent; tell what became of it, or what is to be asked next.
+
+        Whoever comes late finds what stands: an outcome that is stored is never overruled.
+        """
+        key = (operator, settle.transaction_id)
+        pending = self._state.pending.get(key)
+        if pending is None:
+            known = self._state.known.get(key)
+            if known is None:
+                return transaction_not_found(settle.transaction_id)
+            return Answer(known, replayed=True)
+        if settle.report is None:
+            return self._resume(operator, pending)
+        if settle.report.phase is not pending.phase:
+            return Answer(pending.transaction, replayed=True, pending=pending)
+        return self._apply(operator, pending, settle, settle.report)
+
+    def _apply(self, operator: int, pending: Pending, settle: Settle, report: Report) -> Result:
+        verdict = judge(pending.movement, report)
+        if verdict.fate is Fate.COMPLETED:
+            return self._end_completed(operator, pending, report)
+        if verdict.fate is Fate.REFUSED:
+            assert verdict.refusal is not None, "who refuses says why"
+            return self._end_refused(operator, pending, verdict.refusal, report)
+        if verdict.fate is Fate.ROLLED_BACK:
+            return self._end_rolled_back(operator, pending, report)
+        if verdict.fate is Fate.TO_BE_UNDONE:
+            after = in_phase(pending, Phase.UNDOING, self._held_until(operator))
+        else:
+            after = put_off(
+                pending,
+                self._state.now,
+                settle.delays,
+                settle.luck,
+                f"{report.outcome.name} {report.message}".strip(),
+                is_case=verdict.fate is Fate.CASE,
+            )
+        self._state.keep_pending(operator, after)
+        return Answer(after.transaction, replayed=False, pending=after)
+
+    def _resume(self, operator: int, pending: Pending) -> Result:
+        """Send what waited for its bet, or end it without a call."""
+        state, intent = self._state, pending.transaction
+        if pending.phase is not Phase.WAITING:
+            return Answer(intent, replayed=True, pending=pending)
+        number = intent.number
+        earlier = [
+            other
+            for other in state.intents_of(operator, intent.player_id)
+            if other.transaction.number < number
+        ]
+        related = state.known.get((operator, intent.related_transaction_id))
+        round_ = self._round_of(operator, intent)
+        found: Refusal | Decision | Phase
+        if intent.type is TransactionType.WIN:
+            found = resume_win(win_of(intent), round_, related, earlier)
+        else:
+            found = begin_rollback(rollback_of(intent), related, round_, earlier)
+        if isinstance(found, Refusal):
+            return self._end_refused(operator, pending, found, None)
+        if isinstance(found, Decision):
+            state.end_pending(operator, pending)
+            number = state.take_number()
+            intent = replace(intent, number=number)
+            return Answer(self._complete(operator, intent, found, None), replayed=False)
+        after = in_phase(pending, found, self._held_until(operator))
+        state.keep_pending(operator, after)
+        return Answer(intent, replayed=False, pending=after)
+
+    # -- ends --------------------------------------------------------------------------------
+
+    def _end_completed(self, operator: int, pending: Pending, report: Report | None) -> Answer:
+        state, intent = self._state, pending.transaction
+        self._end(operator, pending)
+        number = state.take_number()
+        round_ = self._round_of(operator, intent)
+        if round_ is None and intent.round_id:
+            round_ = Round(number, intent.player_id, intent.game_id, intent.round_id, settlers=())
+        original = state.known.get((operator, intent.related_transaction_id))
+        decision = complete(intent, original, round_, number)
+        intent = replace(intent, number=number)
+        return Answer(self._complete(operator, intent, decision, report), replayed=False)
+
+    def _end_refused(
+        self, operator: int, pending: Pending, refusal: Refusal, report: Report | None
+    ) -> Answer:
+        self._end(operator, pending)
+        ended = self._ended(pending, TransactionState.REFUSED, refusal, report)
+        self._state.record(operator, ended, None)
+        return Answer(ended, replayed=False)
+
+    def _end_rolled_back(self, operator: int, pending: Pending, report: Report) -> Answer:
+        self._end(operator, pending)
+        intent = pending.transaction
+        refusal = transaction_rolled_back(intent.transaction_id, intent.round_id)
+        ended = self._ended(pending, TransactionState.ROLLED_BACK, refusal, report)
+        self._state.record(operator, ended, None)
+        return Answer(ended, replayed=False)
+
+    def _ended(
+        self,
+        pending: Pending,
+        as_state: TransactionState,
+        refusal: Refusal,
+        report: Report | None,
+    ) -> Transaction:
+        intent = pending.transaction
+        if intent.type is TransactionType.ROLLBACK:
+            # What was not rolled back has no amount of its own.
+            intent = replace(intent, currency_code="", amount=0)
+        return replace(
+            intent,
+            number=self._state.take_number(),
+            state=as_state,
+            create_time=self._state.now,
+            refusal=refusal,
+            rollback_outcome=RollbackOutcome.NONE,
+            casino_transaction_id=report.casino_transaction_id if report else "",
+        )
+
+    def _complete(
+        self, operator: int, intent: Transaction, decision: Decision, report: Report | None
+    ) -> Transaction:
+        transaction = replace(
+            intent,
+            state=TransactionState.COMPLETED,
+            create_time=self._state.now,
+            currency_code=decision.currency_code or intent.currency_code,
+            amount=decision.amount,
+            change=decision.change,
+            counts_in_round=decision.counts_in_round,
+            rollback_outcome=decision.outcome,
+            casino_balance=report.balance if report else None,
+            casino_transaction_id=report.casino_transaction_id if report else "",
+        )
+        return self._state.carry_out_at_casino(operator, transaction, decision)
+
+    def _end(self, operator: int, pending: Pending) -> None:
+        """End an intent, and let those who waited for it go on."""
+        self._state.end_pending(operator, pending)
+        intent = pending.transaction
+        for other in self._state.intents_of(operator, intent.player_id):
+            if other.phase is Phase.WAITING:
+                self._state.keep_pending(operator, replace(other, due_time=self._state.now))
+
+    # -- what is looked up -------------------------------------------------------------------
+
+    def _round_of(self, operator: int, of: Transaction | None) -> Round | None:
+        if of is None or not of.round_id:
+            return None
+        return self._state.rounds.get((operator, of.player_id, of.game_id, of.round_id))
+
+    def _held_until(self, operator: int) -> datetime:
+        return self._state.now + self._leases.get(operator, _LEASE)
+
+
+_LEASE = timedelta(seconds=10)
+"""Holds an intent of an operator that has left seamless mode since."""
+
+
+def _outcome_of_pending(command: Command) -> RollbackOutcome:
+    return RollbackOutcome.PENDING if isinstance(command, Rollback) else RollbackOutcome.NONE
+
+
+def _told_again(command: Command, pending: Pending) -> Result:
+    """Answer a repeated request whose outcome is not known: of a bet nobody may rely on it."""
+    answer = replay(command, pending.transaction)
+    if isinstance(answer, Refusal):
+        return answer
+    if isinstance(command, Bet):
+        return casino_unreachable(command.transaction_id, is_sent=True)
+    return Answer(answer, replayed=True)

@@ -1,0 +1,37 @@
+"""Balances: what a player's wallets hold, as Purser knows it or as the casino says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from purser_server.domain.players import Player, WalletBalance
+from purser_server.usecases.players import Players, balance_in
+from purser_server.usecases.seamless import SeamlessMovements
+
+
+class Balances:
+    """Reads balances in both modes."""
+
+    def __init__(self, players: Players, seamless: SeamlessMovements) -> None:
+        self._players = players
+        self._seamless = seamless
+
+    async def of(
+        self, operator: int, player_id: str, currency_code: str
+    ) -> tuple[Player, Sequence[WalletBalance]]:
+        """Return a player and the balance in one currency, or (empty code) in all.
+
+        Raises RefusedError: PLAYER_NOT_FOUND, WALLET_NOT_FOUND; CASINO_UNREACHABLE, OVERLOADED.
+        """
+        player, balances = await self._players.get(operator, player_id)
+        if currency_code:
+            balances = [balance_in(currency_code, player_id, balances)]
+        mode = await self._seamless.mode_of(operator)
+        if mode is None:
+            return player, balances
+        asked = (
+            self._seamless.balance(operator, mode, player_id, balance.currency_code)
+            for balance in balances
+        )
+        return player, await asyncio.gather(*asked)

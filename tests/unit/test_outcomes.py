@@ -1,0 +1,131 @@
+"""What each answer of a casino means: the table of the callback contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from purser_server.domain.errors import Reason
+from purser_server.domain.outcomes import (
+    CallbackOutcome,
+    Fate,
+    Movement,
+    Phase,
+    Report,
+    Verdict,
+    judge,
+)
+from purser_server.domain.transactions import RollbackOutcome, TransactionType
+
+C = CallbackOutcome
+SUCCESS = {C.ACCEPTED, C.DUPLICATE}
+REFUSALS = {
+    C.INSUFFICIENT_FUNDS,
+    C.PLAYER_NOT_FOUND,
+    C.PLAYER_SUSPENDED,
+    C.PLAYER_SELF_EXCLUDED,
+    C.LIMIT_REACHED,
+    C.CURRENCY_NOT_SUPPORTED,
+    C.NOT_ELIGIBLE,
+    C.REFUSED,
+    C.TRANSACTION_ID_REUSED,
+    C.TRANSACTION_ROLLED_BACK,
+}
+UNDONE = {C.ACCEPTED, C.DUPLICATE, C.TOMBSTONED, C.TRANSACTION_ROLLED_BACK}
+
+
+def verdict(
+    kind: TransactionType,
+    outcome: CallbackOutcome,
+    phase: Phase = Phase.SENDING,
+    original: TransactionType = TransactionType.BET,
+) -> Verdict:
+    movement = Movement(kind, "t", "p", "EUR", 500, "r", original)
+    return judge(movement, Report(phase, outcome, message="said so"))
+
+
+@pytest.mark.parametrize("outcome", list(CallbackOutcome))
+def test_a_bet_stands_is_refused_or_must_be_undone(outcome: CallbackOutcome) -> None:
+    found = verdict(TransactionType.BET, outcome)
+    if outcome in SUCCESS:
+        assert found.fate is Fate.COMPLETED
+    elif outcome in REFUSALS:
+        assert found.fate is Fate.REFUSED
+        assert found.refusal is not None
+    else:
+        assert found.fate is Fate.TO_BE_UNDONE
+
+
+@pytest.mark.parametrize("outcome", list(CallbackOutcome))
+def test_a_win_is_paid_repeated_or_shown_to_a_person_and_never_dropped(
+    outcome: CallbackOutcome,
+) -> None:
+    found = verdict(TransactionType.WIN, outcome)
+    if outcome in SUCCESS:
+        assert found.fate is Fate.COMPLETED
+    elif outcome in REFUSALS:
+        assert found.fate is Fate.CASE
+        assert found.is_alert
+    else:
+        assert found.fate is Fate.TO_BE_REPEATED
+
+
+@pytest.mark.parametrize("outcome", list(CallbackOutcome))
+def test_the_undoing_of_a_bet_ends_with_a_definitive_answer_alone(
+    outcome: CallbackOutcome,
+) -> None:
+    found = verdict(TransactionType.BET, outcome, Phase.UNDOING)
+    if outcome in UNDONE:
+        assert found.fate is Fate.ROLLED_BACK
+    elif outcome is C.STANDS:
+        assert found.fate is Fate.COMPLETED
+    elif outcome is C.NOTHING_TO_ROLL_BACK:
+        assert found.fate is Fate.REFUSED
+    else:
+        assert found.fate is Fate.TO_BE_REPEATED
+        assert found.is_alert == (outcome in REFUSALS)
+
+
+@pytest.mark.parametrize("outcome", list(CallbackOutcome))
+@pytest.mark.parametrize("original", [TransactionType.BET, TransactionType.WIN])
+def test_a_games_rollback(outcome: CallbackOutcome, original: TransactionType) -> None:
+    found = verdict(TransactionType.ROLLBACK, outcome, original=original)
+    if outcome in UNDONE:
+        assert found.fate is Fate.COMPLETED
+        assert found.rollback_outcome is RollbackOutcome.ROLLED_BACK
+    elif outcome is C.NOTHING_TO_ROLL_BACK:
+        assert found.rollback_outcome is RollbackOutcome.NOTHING_TO_ROLL_BACK
+    elif outcome is C.STANDS:
+        assert found.fate is Fate.REFUSED
+        assert found.refusal is not None
+        assert found.refusal.reason is Reason.BET_ALREADY_SETTLED
+    elif outcome is C.INSUFFICIENT_FUNDS and original is TransactionType.WIN:
+        assert found.fate is Fate.REFUSED
+    elif outcome in REFUSALS:
+        assert found.fate is Fate.CASE
+    else:
+        assert found.fate is Fate.TO_BE_REPEATED
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (C.INSUFFICIENT_FUNDS, Reason.INSUFFICIENT_FUNDS),
+        (C.PLAYER_NOT_FOUND, Reason.PLAYER_NOT_FOUND),
+        (C.PLAYER_SUSPENDED, Reason.PLAYER_SUSPENDED),
+        (C.PLAYER_SELF_EXCLUDED, Reason.PLAYER_SELF_EXCLUDED),
+        (C.LIMIT_REACHED, Reason.CASINO_REFUSED),
+        (C.TRANSACTION_ID_REUSED, Reason.CASINO_REFUSED),
+    ],
+)
+def test_a_game_hears_the_casinos_reason(outcome: CallbackOutcome, reason: Reason) -> None:
+    refusal = verdict(TransactionType.BET, outcome).refusal
+    assert refusal is not None
+    assert refusal.reason is reason
+    if reason is Reason.CASINO_REFUSED:
+        assert refusal.metadata == {"outcome": outcome.name, "casino_message": "said so"}
+
+
+def test_what_a_sound_casino_never_answers_is_an_alert() -> None:
+    for outcome in (C.TRANSACTION_ID_REUSED, C.TRANSACTION_ROLLED_BACK):
+        assert verdict(TransactionType.BET, outcome).is_alert
+    assert not verdict(TransactionType.BET, C.LIMIT_REACHED).is_alert
