@@ -18,10 +18,11 @@ import pytest
 
 from purser.wallet.v1.wallet_pb2 import RollbackOutcome, TransactionState, WinType
 from purser_server import cli
+from purser_server.domain.outcomes import Alert
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
 from tests.support.client import Client, Installation, eur, failure_of
-from tests.support.process import PurserProcess
+from tests.support.process import ADMIN_KEY, PurserProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guide"
@@ -120,6 +121,25 @@ async def test_health_check_of_the_guide_runs(server: PurserProcess) -> None:
     (check,) = re.findall(r"```python\n(.*?)```", (GUIDE / "operations.md").read_text(), re.S)
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", check, server.address)
     assert await process.wait() == 0
+
+
+async def test_seamless_mode_is_switched_on_as_the_guide_says(
+    casino: Client, installation: Installation
+) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (GUIDE / "seamless-mode.md").read_text(), re.S)
+    operator_id: str = casino.operator_id  # type: ignore[attr-defined]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, installation.address, ADMIN_KEY),
+        *(operator_id, "127.0.0.1:1", "a secret of the casino"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert told == b"WALLET_MODE_SEAMLESS\n"
+
+
+def test_operations_name_every_alert() -> None:
+    page = (GUIDE / "operations.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \| .+ \|$", page, re.M)) >= set(Alert)
 
 
 def test_readme_names_every_setting_and_its_default() -> None:

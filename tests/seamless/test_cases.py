@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -30,6 +32,14 @@ from tests.support.process import PurserProcess, run_purser
 APPLIED, NOT_APPLIED = pb.CASE_DECISION_APPLIED, pb.CASE_DECISION_NOT_APPLIED
 
 
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+METRICS = free_address()
+
+
 @pytest.fixture(scope="module")
 async def url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     async with database_of_its_own(postgres.url) as url:
@@ -40,7 +50,11 @@ async def url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
 @pytest.fixture(scope="module")
 async def impatient(url: str) -> AsyncIterator[PurserProcess]:
     """A server that takes a movement for a case after a second, and asks on every second."""
-    env: dict[str, str | None] = {"PURSER_CASE_AFTER_S": "1", "PURSER_CASE_EVERY_S": "1"}
+    env: dict[str, str | None] = {
+        "PURSER_CASE_AFTER_S": "1",
+        "PURSER_CASE_EVERY_S": "1",
+        "PURSER_METRICS_LISTEN": METRICS,
+    }
     async with PurserProcess("--database-url", url, env=env) as process:
         yield process
 
@@ -256,6 +270,41 @@ async def test_open_cases_are_listed_page_by_page(seamless: Seamless) -> None:
     every = await ledger.ListOpenCases(pb.ListOpenCasesRequest(page_size=1_000))
     mine = [case for case in every.open_cases if case.operator_id == seamless.operator_id]
     assert len(mine) == 5
+
+
+async def test_alerts_and_what_waits_are_metrics(seamless: Seamless) -> None:
+    player = await seamless.new_player(100)
+    await seamless.games.bet(player, eur("1.00"), "r1", "b1")
+    seamless.casino.faults.set("win:refused")
+    await seamless.games.win(player, eur("1.00"), "r1", "b1", "w1")
+
+    def metric(name: str, **labels: str) -> str:
+        told = ",".join(f'{label}="{text}"' for label, text in sorted(labels.items()))
+        return f"{name}{{{told}}} "
+
+    me = seamless.operator_id
+    wanted = {
+        metric("purser_callbacks_total", method="Bet", operator_id=me, outcome="ACCEPTED") + "1.0",
+        metric("purser_casino_alerts_total", alert="case_opened", operator_id=me) + "1.0",
+        metric("purser_pending_movements", operator_id=me) + "1.0",
+        metric("purser_open_cases", operator_id=me) + "1.0",
+    }
+    await shown(wanted)
+
+    await resolve(seamless, (await the_case(seamless)).case_id, APPLIED)
+    await shown({metric("purser_open_cases", operator_id=me) + "0.0"})
+
+
+async def shown(wanted: set[str]) -> None:
+    """Wait until the metrics have these lines."""
+    async with asyncio.timeout(SETTLED_WITHIN_S):
+        while not wanted <= await asyncio.to_thread(scrape):  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(0.2)
+
+
+def scrape() -> set[str]:
+    with urllib.request.urlopen(f"http://{METRICS}/metrics", timeout=10) as answer:
+        return set(str(answer.read(), "utf-8").splitlines())
 
 
 async def test_cases_on_the_command_line(seamless: Seamless, url: str) -> None:

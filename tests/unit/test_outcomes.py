@@ -6,12 +6,14 @@ import pytest
 
 from purser_server.domain.errors import Reason
 from purser_server.domain.outcomes import (
+    Alert,
     CallbackOutcome,
     Fate,
     Movement,
     Phase,
     Report,
     Verdict,
+    alerts,
     judge,
 )
 from purser_server.domain.transactions import RollbackOutcome, TransactionType
@@ -129,3 +131,25 @@ def test_what_a_sound_casino_never_answers_is_an_alert() -> None:
     for outcome in (C.TRANSACTION_ID_REUSED, C.TRANSACTION_ROLLED_BACK):
         assert verdict(TransactionType.BET, outcome).is_alert
     assert not verdict(TransactionType.BET, C.LIMIT_REACHED).is_alert
+
+
+@pytest.mark.parametrize(
+    ("kind", "report", "expected"),
+    [
+        ("BET", Report(Phase.SENDING, C.ACCEPTED, balance=5), []),
+        ("BET", Report(Phase.SENDING, C.ACCEPTED), [Alert.BALANCE_UNUSABLE]),
+        ("BET", Report(Phase.SENDING, C.REFUSED), []),
+        ("BET", Report(Phase.SENDING, C.UNKNOWN), []),
+        ("BET", Report(Phase.SENDING, C.UNKNOWN, is_call_refused=True), [Alert.CALL_REFUSED]),
+        ("BET", Report(Phase.UNDOING, C.LIMIT_REACHED), [Alert.ANSWER_FORBIDDEN]),
+        ("WIN", Report(Phase.SENDING, C.REFUSED), [Alert.ANSWER_FORBIDDEN]),
+        ("ROLLBACK", Report(Phase.SENDING, C.DUPLICATE, balance=0), []),
+        ("ROLLBACK", Report(Phase.SENDING, C.REFUSED), [Alert.ANSWER_FORBIDDEN]),
+        ("ROLLBACK", Report(Phase.SENDING, C.STANDS), []),
+    ],
+)
+def test_people_are_told_of_what_does_not_mend_itself(
+    kind: str, report: Report, expected: list[Alert]
+) -> None:
+    movement = Movement(TransactionType[kind], "t", "anna", original_type=TransactionType.BET)
+    assert list(alerts(movement, report)) == expected
