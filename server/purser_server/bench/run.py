@@ -25,7 +25,8 @@ from purser_server.bench.processes import Processes
 from purser_server.bench.report import Figures, Report
 from purser_server.bench.window import Window
 from purser_server.bench.workloads import WORKLOADS, Workload
-from purser_server.demo.server_process import ServerError, running_server
+from purser_server.demo.program import ProgramError
+from purser_server.demo.server_process import running_server
 from purser_server.ops.embedded_postgres import EmbeddedPostgresError
 from purser_server.ops.postgres_programs import MAJOR_VERSION
 
@@ -61,7 +62,7 @@ async def run(plan: Plan, console: Console) -> Report:
     """Measure everything. Raises BenchError, also when a figure does not count."""
     try:
         return await _run(plan, console)
-    except (LedgerError, PgbenchError, ServerError, EmbeddedPostgresError) as error:
+    except (LedgerError, PgbenchError, ProgramError, EmbeddedPostgresError) as error:
         raise BenchError(str(error)) from error
     except grpc.aio.AioRpcError as error:
         raise BenchError(f"{error.code().name}: {error.details()}") from error
