@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 
-import psutil
 import pytest
 
 from purser.wallet.v1.wallet_pb2 import TRANSACTION_TYPE_BET, Transaction
@@ -23,6 +22,7 @@ from purser_server.bench.run import Plan
 from purser_server.bench.seamless import seamless_casino
 from purser_server.bench.window import Window
 from purser_server.bench.workloads import WORKLOADS, Workload, anyone, one, zipf
+from tests.support.leftovers import processes_of
 from tests.support.process import ADMIN_KEY, PurserProcess, run_purser
 
 PLAYERS = [f"p{number}" for number in range(100)]
@@ -133,13 +133,24 @@ def test_the_name_of_a_workload_chooses_it_alone_and_a_part_all_that_have_it() -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", ["", "players: took"], ids=["in pgbench", "in a workload"])
-def test_a_terminated_run_leaves_nothing_behind(after: str, short_tmp: Path) -> None:
+@pytest.mark.parametrize(
+    ("only", "after"),
+    [
+        ("unary", ""),
+        ("unary", "players: took"),
+        ("seamless", "players of a seamless casino: took"),
+    ],
+    ids=["in pgbench", "in a workload", "in a seamless workload"],
+)
+def test_a_terminated_run_leaves_nothing_behind(only: str, after: str, short_tmp: Path) -> None:
     folder = short_tmp / new_id()[:8]
     folder.mkdir()
     # As a script's background job has it: without Ctrl-C.
     with subprocess.Popen(
-        [sys.executable, "-m", "purser_server", "bench", "--players", "10", "--seconds", "1"],
+        [
+            *(sys.executable, "-m", "purser_server", "bench"),
+            *("--players", "10", "--seconds", "1", "--only", only),
+        ],
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -161,12 +172,6 @@ def test_a_terminated_run_leaves_nothing_behind(after: str, short_tmp: Path) -> 
     assert "Traceback" not in errors
     assert processes_of(folder) == []
     assert [path for path in folder.iterdir() if path.is_dir()] == []
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Return the command lines that name a folder in this one: servers and PostgreSQLs."""
-    lines = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
-    return [line for line in lines if f"{folder}/" in line]
 
 
 @pytest.mark.slow

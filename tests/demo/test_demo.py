@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from purser_server.demo import casino_chapters, chapters, story
 from purser_server.demo.requests import deposit
 from purser_server.demo.stage import Stage
+from tests.support.leftovers import processes_of
 
 pytestmark = pytest.mark.slow
 
@@ -55,22 +55,12 @@ def run(tmpdir: Path) -> subprocess.CompletedProcess[str]:
 
 def assert_nothing_left(tmpdir: Path) -> None:
     deadline = time.monotonic() + 20
-    while (left := processes_of(tmpdir)) and time.monotonic() < deadline:
+    while (left := processes_of(tmpdir, "purser-demo-")) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == []
     # A program that ends while Python tries whether the folder can be written to leaves the small
     # file of that trial; everything of Purser's own lives in folders.
     assert [path for path in tmpdir.iterdir() if path.is_dir() or path.stat().st_size > 8] == []
-
-
-def processes_of(tmpdir: Path) -> list[str]:
-    """Return the command lines of this demo's processes: its server, its PostgreSQL, its casino."""
-    return [
-        line
-        for each in psutil.process_iter(["cmdline", "environ"])
-        if f"{tmpdir}/purser-demo-" in (line := " ".join(each.info["cmdline"] or ()))
-        or ("purser_casino" in line and (each.info["environ"] or {}).get("TMPDIR") == str(tmpdir))
-    ]
 
 
 def test_demo_plays_the_whole_story(tmpdir_of_demo: Path) -> None:
