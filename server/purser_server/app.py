@@ -6,12 +6,11 @@ import asyncio
 import gc
 import logging
 import os
-import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
-from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import grpc
@@ -27,23 +26,26 @@ from tenacity import (
 
 from purser_server.casino.client import CasinoClient
 from purser_server.casino.resolver import Resolver
+from purser_server.domain.outcomes import Alert
 from purser_server.domain.pending import Delays
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.lane import LaneLimits
 from purser_server.ops.checkpoints import checkpoint
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.ops.metrics import Metrics
+from purser_server.ops.periodic import Periodic
 from purser_server.ops.settings import Settings
-from purser_server.ops.workers import WorkerPool, outlive_parent, reserve_port, tell_ready
 from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
 from purser_server.rpc.server import PurserServer, ServerLimits, Services, credentials_of
 from purser_server.rpc.wallet_service import WalletServicer
 from purser_server.store.api_keys import PostgresKeys
+from purser_server.store.cases import PostgresCases
 from purser_server.store.engine import make_engine
 from purser_server.store.faults import CONNECTION_FAULTS
 from purser_server.store.feed import PostgresFeed
+from purser_server.store.game_results import PostgresGameResults
 from purser_server.store.history import PostgresHistory
 from purser_server.store.migrate import NoLedgerError, migrate
 from purser_server.store.operators import PostgresOperators
@@ -54,8 +56,11 @@ from purser_server.store.verification import PostgresVerification
 from purser_server.store.writer import PostgresWriter
 from purser_server.usecases.authentication import Authenticator
 from purser_server.usecases.balances import Balances
+from purser_server.usecases.cases import Cases
 from purser_server.usecases.feed import Feed
+from purser_server.usecases.game_results import GameResults
 from purser_server.usecases.history import History
+from purser_server.usecases.modes import Modes
 from purser_server.usecases.movements import Movements
 from purser_server.usecases.operators import Operators
 from purser_server.usecases.players import Players
@@ -65,13 +70,11 @@ from purser_server.usecases.verification import LedgerVerification
 
 _log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+WATCH_S = 5.0
+"""How often what waits for casinos is counted for the metrics."""
 
 DATABASE_PATIENCE_S = 30.0
 """How long a start waits for a database that does not answer yet."""
-
-Tell = Callable[[str], None]
-"""Prints a line for the person who started the process."""
 
 
 @cache
@@ -145,9 +148,23 @@ def _log_waiting(state: RetryCallState) -> None:
 class Administration:
     """The use cases that a command line needs, without a server."""
 
-    def __init__(self, engine: AsyncEngine, forget: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, ledger: Ledger, forget: Callable[[], None] = lambda: None
+    ) -> None:
+        self._ledger = ledger
         self.operators = Operators(PostgresOperators(engine), PostgresKeys(engine), forget)
         self.verification = LedgerVerification(PostgresVerification(engine), self.operators)
+        self.game_results = GameResults(PostgresGameResults(engine), self.operators)
+        self.cases = Cases(PostgresCases(engine), self.operators, ledger)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """Let the ledger write meanwhile, where no server runs it."""
+        self._ledger.start()
+        try:
+            yield
+        finally:
+            await self._ledger.stop()
 
 
 @asynccontextmanager
@@ -166,7 +183,7 @@ async def administration(
         await prepare(url, found=found)
         engine = make_engine(url)
         try:
-            yield Administration(engine)
+            yield Administration(engine, _make_ledger(settings, url, Metrics()))
         finally:
             await engine.dispose()
 
@@ -192,14 +209,11 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
         ledger = _make_ledger(settings, url, metrics)
         metrics.watch_queue(lambda: ledger.queued)
         stopping = asyncio.Event()
-        casinos = CasinoClient()
+        casinos = CasinoClient(metrics.observe_callback)
         stack.push_async_callback(casinos.close)
-        store = PostgresPending(engine)
-        seamless = SeamlessMovements(
-            ledger, casinos, store, PostgresHistory(engine), delays=Delays(), reached=checkpoint()
-        )
-        resolver = Resolver(store.take_due, seamless.resolve)
-        services = _make_services(engine, ledger, seamless, authenticator.forget, stopping)
+        mode = _make_seamless_mode(settings, engine, ledger, casinos, metrics)
+        admin = Administration(engine, ledger, authenticator.forget)
+        services = _make_services(engine, ledger, mode, admin, stopping)
         server = PurserServer(
             services,
             authenticator,
@@ -214,65 +228,14 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
             stack.callback(metrics.serve(_metrics_address(settings.metrics_listen)))
         ledger.start()
         stack.push_async_callback(ledger.stop)
-        stack.push_async_callback(seamless.stop)
-        resolver.start()
-        stack.push_async_callback(resolver.stop)
+        stack.push_async_callback(mode.movements.stop)
+        for background in mode.background:
+            background.start()
+            stack.push_async_callback(background.stop)
         await server.start()
         stack.push_async_callback(server.stop, settings.grace_s)
         _calm_garbage_collection()
         yield port
-
-
-async def serve(settings: Settings, tell: Tell) -> None:
-    """Run Purser until it is told to stop by SIGTERM or SIGINT."""
-    stopped = _until_signal()
-    async with database(settings, share=False) as url:
-        revision = await _unless(stopped, prepare(url))
-        if revision is None:
-            return
-        _log.info("database ready, schema revision %s", revision)
-        if settings.workers > 1:
-            await _serve_with_workers(settings, url, tell, stopped)
-            return
-        async with serving(settings, url) as port:
-            await _show_admin_key(settings, url, tell)
-            _tell_address(settings, port, tell)
-            await stopped()
-            tell("Purser is stopping: accepted calls finish first.")
-
-
-async def serve_as_worker(settings: Settings) -> None:
-    """Serve as one of several processes on one port; the parent prepared the database."""
-    stopped = _until_signal()
-    assert settings.database_url is not None
-    async with serving(settings, settings.database_url.get_secret_value(), share_port=True):
-        tell_ready()
-        await _unless(stopped, outlive_parent())
-
-
-async def _serve_with_workers(
-    settings: Settings, url: str, tell: Tell, stopped: Callable[[], Awaitable[None]]
-) -> None:
-    reserved, address = reserve_port(settings.listen)
-    with reserved:
-        environment = {
-            **{name: value for name, value in os.environ.items() if name != "PURSER_DATA_DIR"},
-            **settings.model_copy(update={"data_dir": None}).as_environment(),
-            "PURSER_LISTEN": address,
-            "PURSER_DATABASE_URL": url,
-        }
-        command = [sys.executable, "-m", "purser_server", "worker"]
-        pool = WorkerPool(command, environment, settings.workers)
-        await pool.start()
-        try:
-            if await _unless(stopped, pool.ready()) is None:
-                return
-            await _show_admin_key(settings, url, tell)
-            _tell_address(settings, int(address.rpartition(":")[2]), tell)
-            await stopped()
-            tell("Purser is stopping: accepted calls finish first.")
-        finally:
-            await pool.stop(settings.grace_s + 20.0)
 
 
 def _calm_garbage_collection() -> None:
@@ -293,50 +256,80 @@ def _make_ledger(settings: Settings, url: str, metrics: Metrics) -> Ledger:
     )
 
 
-def _make_services(
-    engine: AsyncEngine,
-    ledger: Ledger,
-    seamless: SeamlessMovements,
-    forget: Callable[[], None],
-    stopping: asyncio.Event,
-) -> Services:
-    admin = Administration(engine, forget)
-    players = Players(PostgresPlayers(engine))
-    balances = Balances(players, seamless)
-    sessions = Sessions(PostgresSessions(engine), balances)
-    history = History(PostgresHistory(engine))
-    feed = Feed(PostgresFeed(engine))
-    return Services(
-        wallet=WalletServicer(
-            Movements(ledger, seamless), balances, sessions, history, feed=feed, stopping=stopping
-        ),
-        player=PlayerServicer(players),
-        operator=OperatorServicer(admin.operators),
-        ledger=LedgerServicer(admin.verification),
+def _delays(settings: Settings) -> Delays:
+    return Delays(
+        case_after=timedelta(seconds=settings.case_after_s),
+        case_every=timedelta(seconds=settings.case_every_s),
     )
 
 
-async def _show_admin_key(settings: Settings, url: str, tell: Tell) -> None:
-    """Make the admin key at the first start of an installation, and show it this once.
+def _raise_alerts(metrics: Metrics) -> Callable[[str, Alert, str], None]:
+    def alert(operator_id: str, kind: Alert, words: str) -> None:
+        _log.error("casino of %s: %s: %s", operator_id, kind, words)
+        metrics.count_alert(operator_id, kind)
 
-    It comes after all that can keep a server from starting: whoever saw a key saw it start.
-    """
-    if settings.admin_key is not None:
-        return
-    engine = make_engine(url)
-    try:
-        key = await Administration(engine).operators.create_admin_key()
-    finally:
-        await engine.dispose()
-    if key is not None:
-        tell(f"Admin key, shown this once: {key}")
+    return alert
 
 
-def _tell_address(settings: Settings, port: int, tell: Tell) -> None:
-    host = settings.listen.rpartition(":")[0]
-    security = "TLS" if settings.tls_certificate else "plaintext"
-    tell(f"Purser listens on {host}:{port} ({security}). Ctrl-C or SIGTERM stops it.")
-    tell("Next: `purser operator create ID`, then `purser key create ID --role backend`.")
+@dataclass(frozen=True, slots=True)
+class _SeamlessMode:
+    """What carries movements to casinos, and what goes on in the background."""
+
+    modes: Modes
+    movements: SeamlessMovements
+    background: tuple[Resolver, Periodic]
+
+
+def _make_seamless_mode(
+    settings: Settings,
+    engine: AsyncEngine,
+    ledger: Ledger,
+    casinos: CasinoClient,
+    metrics: Metrics,
+) -> _SeamlessMode:
+    pending = PostgresPending(engine)
+    modes = Modes(pending)
+    movements = SeamlessMovements(
+        ledger,
+        casinos,
+        modes,
+        pending,
+        PostgresHistory(engine),
+        delays=_delays(settings),
+        alert=_raise_alerts(metrics),
+        reached=checkpoint(),
+    )
+
+    async def count_waiting() -> None:
+        metrics.show_waiting(await pending.waiting())
+
+    resolver = Resolver(pending.take_due, movements.resolve)
+    watch = Periodic(count_waiting, WATCH_S, "counting what waits for casinos")
+    return _SeamlessMode(modes, movements, (resolver, watch))
+
+
+def _make_services(
+    engine: AsyncEngine,
+    ledger: Ledger,
+    mode: _SeamlessMode,
+    admin: Administration,
+    stopping: asyncio.Event,
+) -> Services:
+    players = Players(PostgresPlayers(engine))
+    balances = Balances(players, mode.modes, mode.movements)
+    return Services(
+        wallet=WalletServicer(
+            Movements(ledger, mode.modes, mode.movements),
+            balances,
+            Sessions(PostgresSessions(engine), balances),
+            History(PostgresHistory(engine)),
+            feed=Feed(PostgresFeed(engine)),
+            stopping=stopping,
+        ),
+        player=PlayerServicer(players),
+        operator=OperatorServicer(admin.operators),
+        ledger=LedgerServicer(admin.verification, admin.game_results, admin.cases),
+    )
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
@@ -352,29 +345,3 @@ def _metrics_address(address: str) -> str:
     """Return this process's own address for metrics: workers take ascending ports."""
     host, _, port = address.rpartition(":")
     return f"{host}:{int(port) + int(os.environ.get('PURSER_WORKER', '0'))}"
-
-
-async def _unless(stopped: Callable[[], Awaitable[None]], work: Coroutine[Any, Any, T]) -> T | None:
-    """Return what the work gives, or None when the process is told to stop before."""
-    working = asyncio.create_task(work)
-    stopping = asyncio.ensure_future(stopped())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if working.done():
-        return working.result()
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    return None
-
-
-def _until_signal() -> Callable[[], Awaitable[None]]:
-    """Begin to listen for SIGTERM and SIGINT; return what waits for the first of them."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-
-    async def wait() -> None:
-        await told.wait()
-
-    return wait

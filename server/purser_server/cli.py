@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, operator, key, verify, demo, bench, conformance."""
+"""The command line: serve, migrate, operator, key, cases, verify, demo, bench, conformance."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import typer
 from rich.table import Table
 
 from purser_server import app as composition
+from purser_server import processes
+from purser_server.cli_cases import app as cases_app
 from purser_server.cli_options import (
     DatabaseUrl,
     DataDir,
@@ -59,6 +61,7 @@ operator_app = typer.Typer(
 key_app = typer.Typer(help="API keys of operators.", no_args_is_help=True)
 app.add_typer(operator_app, name="operator")
 app.add_typer(key_app, name="key")
+app.add_typer(cases_app, name="cases")
 app.add_typer(conformance_app, name="conformance")
 
 
@@ -121,7 +124,7 @@ def serve(
         log_level=log_level,
         grace_s=grace_s,
     )
-    carry_out(composition.serve(settings, tell), settings, log_level=settings.log_level)
+    carry_out(processes.serve(settings, tell), settings, log_level=settings.log_level)
 
 
 @app.command(hidden=True)
@@ -129,7 +132,7 @@ def worker() -> None:
     """Serve as one process of several; started by `purser serve --workers N`."""
     settings = settings_of()
     carry_out(
-        composition.serve_as_worker(settings),
+        processes.serve_as_worker(settings),
         settings,
         log_level=settings.log_level,
         say=_tell_parent,

@@ -64,6 +64,10 @@ CONTRACT: dict[str, set[int]] = {
     "RevokeApiKey": ADMINISTER,
     # LedgerService
     "VerifyLedger": ADMINISTER,
+    "GetGameResult": ADMINISTER,
+    "ListOpenCases": ADMINISTER,
+    "GetCase": ADMINISTER,
+    "ResolveCase": ADMINISTER,
 }
 NAMES = {GAME: "game", BACKEND: "backend", LOYALTY: "loyalty", ADMIN: "admin"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from purser.admin.v1 import operator_pb2, operator_service_pb2
+from purser.admin.v1 import ledger_service_pb2, operator_pb2, operator_service_pb2
 from purser.error.v1 import error_reason_pb2
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
 from purser_casino import ReferenceCasino
@@ -309,6 +309,34 @@ async def _(scene: Scene) -> Any:
         keeper.add_player(scene.player, EUR=1_000)
         await to_seamless_mode(scene, keeper.address)
         return await scene.bet()
+
+
+@provokes(Reason.CASE_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    return await scene.installation.admin.ledger.GetCase(
+        ledger_service_pb2.GetCaseRequest(case_id="case-1-1")
+    )
+
+
+@provokes(Reason.CASE_ALREADY_RESOLVED)
+async def _(scene: Scene) -> Any:
+    await scene.casino.withdraw_all(scene.player, "EUR")
+    ledger = scene.installation.admin.ledger
+    async with ReferenceCasino(scene.operator, SECRET, faults="win:refused") as keeper:
+        keeper.add_player(scene.player, EUR=1_000)
+        await to_seamless_mode(scene, keeper.address)
+        await scene.bet()
+        await scene.casino.win(scene.player, eur("1.00"), "r", "bet")
+        listed = await ledger.ListOpenCases(
+            ledger_service_pb2.ListOpenCasesRequest(operator_id=scene.operator)
+        )
+    for decision in (1, 2):
+        request = ledger_service_pb2.ResolveCaseRequest(
+            case_id=listed.open_cases[0].case_id,
+            decision=decision,  # type: ignore[arg-type]
+        )
+        found = await ledger.ResolveCase(request)
+    return found
 
 
 NEED_A_FAULT = {Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE, Reason.INTERNAL_ERROR}

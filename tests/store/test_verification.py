@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
-from purser_server.app import Administration, prepare
+from purser_server.app import prepare
 from purser_server.domain.verification import Finding, FindingKind, Verification
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
+from purser_server.store.api_keys import PostgresKeys
 from purser_server.store.engine import make_engine
+from purser_server.store.operators import PostgresOperators
+from purser_server.store.verification import PostgresVerification
+from purser_server.usecases.operators import Operators
+from purser_server.usecases.verification import LedgerVerification
 from tests.support.client import Installation, eur, refused
 from tests.support.databases import connected, database_of_its_own
 from tests.support.process import PurserProcess
@@ -74,7 +79,9 @@ async def ledger(postgres: EmbeddedPostgres, books: str) -> AsyncIterator[str]:
 async def verify(url: str, operator_id: str = "") -> Verification:
     engine = make_engine(url)
     try:
-        return await Administration(engine).verification.verify(operator_id)
+        operators = Operators(PostgresOperators(engine), PostgresKeys(engine))
+        verification = LedgerVerification(PostgresVerification(engine), operators)
+        return await verification.verify(operator_id)
     finally:
         await engine.dispose()
 

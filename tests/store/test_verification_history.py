@@ -9,10 +9,15 @@ import pytest
 
 from purser.admin.v1 import operator_pb2, operator_service_pb2
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
-from purser_server.app import Administration, prepare
+from purser_server.app import prepare
 from purser_server.domain.verification import Verification
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
+from purser_server.store.api_keys import PostgresKeys
 from purser_server.store.engine import make_engine
+from purser_server.store.operators import PostgresOperators
+from purser_server.store.verification import PostgresVerification
+from purser_server.usecases.operators import Operators
+from purser_server.usecases.verification import LedgerVerification
 from tests.support.client import Client, Installation, eur, money, refused
 from tests.support.databases import connected, database_of_its_own
 from tests.support.process import PurserProcess
@@ -215,7 +220,9 @@ async def verify(url: str, operator_id: str = "") -> Verification:
     """Verify without a server."""
     engine = make_engine(url)
     try:
-        return await Administration(engine).verification.verify(operator_id)
+        operators = Operators(PostgresOperators(engine), PostgresKeys(engine))
+        verification = LedgerVerification(PostgresVerification(engine), operators)
+        return await verification.verify(operator_id)
     finally:
         await engine.dispose()
 

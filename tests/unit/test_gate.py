@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from purser_server.casino.gate import FAILURES_TO_OPEN, PROBE_AFTER_S, Gate
+from purser_server.domain.callbacks import CallbackSettings
 from purser_server.domain.errors import Reason, RefusedError
 
 
@@ -46,17 +47,21 @@ async def test_a_known_outcome_begins_the_count_anew() -> None:
     assert gate.may_send()
 
 
+def _settings(most: int, within_s: float) -> CallbackSettings:
+    return CallbackSettings(deadline_ms=round(within_s * 1_000), max_calls_in_flight=most)
+
+
 async def test_who_finds_no_place_in_time_is_told_and_a_place_is_given_on() -> None:
     gate = Gate()
-    async with gate.place(1, 1.0):
+    async with gate.place(_settings(1, 1.0)):
         with pytest.raises(RefusedError) as refused:
-            async with gate.place(1, 0.01):
+            async with gate.place(_settings(1, 0.01)):
                 pass
         assert refused.value.refusal.reason is Reason.OVERLOADED
         entered = asyncio.Event()
 
         async def enter() -> None:
-            async with gate.place(1, 30.0):
+            async with gate.place(_settings(1, 30.0)):
                 entered.set()
 
         waiting = asyncio.create_task(enter())
@@ -64,3 +69,27 @@ async def test_who_finds_no_place_in_time_is_told_and_a_place_is_given_on() -> N
         assert not entered.is_set()
     await waiting
     assert entered.is_set()
+
+
+async def test_places_are_given_in_the_order_of_asking_and_none_is_lost_with_who_gives_up() -> None:
+    gate = Gate()
+    order: list[int] = []
+
+    async def enter(number: int) -> None:
+        async with gate.place(_settings(1, 30.0)):
+            order.append(number)
+            await asyncio.sleep(0)
+
+    async with gate.place(_settings(1, 30.0)):
+        tasks = [asyncio.create_task(enter(number)) for number in range(6)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        await asyncio.sleep(0)
+    # The first in line was given the place in the same moment.
+    await asyncio.sleep(0)
+    tasks[2].cancel()
+    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
+
+    assert order == [1, 3, 4, 5]
+    async with gate.place(_settings(1, 0.01)):
+        pass

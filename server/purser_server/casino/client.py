@@ -41,6 +41,10 @@ _CHANNEL_OPTIONS = (
 )
 
 
+Observe = Callable[[str, str, str, float], None]
+"""Is told of each call: operator id, method, outcome, seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     method: str
@@ -52,7 +56,8 @@ class _Question:
 class CasinoClient:
     """Implements `usecases.ports.Casinos`. One channel per target; `close` ends them."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, observe: Observe, clock: Callable[[], float] = time.time) -> None:
+        self._observe = observe
         self._clock = clock
         self._channels: dict[tuple[str, CallbackTls | None], grpc.aio.Channel] = {}
         self._gates: dict[int, Gate] = {}
@@ -73,7 +78,7 @@ class CasinoClient:
     async def ask(self, settings: CallbackSettings, operator_id: str, pending: Pending) -> Report:
         """Make one attempt for an intent, in its phase."""
         question = _question_of(operator_id, pending)
-        return await self._ask(settings, question, pending.phase)
+        return await self._ask(settings, operator_id, question, pending.phase)
 
     async def balance(
         self, settings: CallbackSettings, operator_id: str, player_id: str, currency_code: str
@@ -86,9 +91,18 @@ class CasinoClient:
             currency_code=currency_code,
         )
         question = _Question("GetBalance", request, pb.GetBalanceResponse.FromString, currency_code)
-        return await self._ask(settings, question, Phase.SENDING)
+        return await self._ask(settings, operator_id, question, Phase.SENDING)
 
-    async def _ask(self, settings: CallbackSettings, question: _Question, phase: Phase) -> Report:
+    async def _ask(
+        self, settings: CallbackSettings, operator_id: str, question: _Question, phase: Phase
+    ) -> Report:
+        began = time.monotonic()
+        report = await self._call(settings, question, phase)
+        took_s = time.monotonic() - began
+        self._observe(operator_id, question.method, report.outcome.name, took_s)
+        return report
+
+    async def _call(self, settings: CallbackSettings, question: _Question, phase: Phase) -> Report:
         path = _SERVICE + question.method
         request = question.request.SerializeToString()
         metadata = signature_metadata(settings.signing_secret, path, int(self._clock()), request)
@@ -97,8 +111,12 @@ class CasinoClient:
             raw = await call(request, metadata=metadata, timeout=settings.deadline_ms / 1_000)
             answer = question.answer(raw)
         except grpc.aio.AioRpcError as error:
-            _log_if_a_defect(question.method, error)
-            return Report(phase, CallbackOutcome.UNKNOWN, message=error.code().name)
+            return Report(
+                phase,
+                CallbackOutcome.UNKNOWN,
+                message=error.code().name,
+                is_call_refused=error.code() in _CALL_REFUSED,
+            )
         except Exception as error:
             # Bytes that are no answer, or settings that make no channel: nobody knows.
             _log.warning("no answer to %s: %r", question.method, error)
@@ -184,7 +202,6 @@ def _balance(question: _Question, answer: Any) -> int | None:
     told = answer.balance
     if told.currency_code == question.currency_code and told.minor_units >= 0:
         return int(told.minor_units)
-    _log.error("a casino's answer to %s has a balance that makes no sense", question.method)
     return None
 
 
@@ -192,7 +209,7 @@ def _printable(text: str, most: int) -> str:
     return "".join(character for character in text if character.isprintable())[:most]
 
 
-_DEFECTS = frozenset(
+_CALL_REFUSED = frozenset(
     {
         grpc.StatusCode.UNAUTHENTICATED,
         grpc.StatusCode.PERMISSION_DENIED,
@@ -200,10 +217,4 @@ _DEFECTS = frozenset(
         grpc.StatusCode.UNIMPLEMENTED,
     }
 )
-
-
-def _log_if_a_defect(method: str, error: grpc.aio.AioRpcError) -> None:
-    if error.code() in _DEFECTS:
-        _log.error(
-            "the casino answers %s with %s: one side has a defect", method, error.code().name
-        )
+"""Statuses of a casino that would not listen at all: one side has a defect."""

@@ -6,9 +6,11 @@ Each operator has a gate of its own: a casino that hangs holds up nobody else.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from purser_server.domain.callbacks import CallbackSettings
 from purser_server.domain.errors import RefusedError, overloaded
 
 FAILURES_TO_OPEN = 5
@@ -26,7 +28,7 @@ class Gate:
         self._failures = 0
         self._next_probe = 0.0
         self._in_flight = 0
-        self._room = asyncio.Condition()
+        self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
 
     def may_send(self) -> bool:
         """Tell whether a call may be sent now; while open, who hears True is the probe."""
@@ -48,20 +50,42 @@ class Gate:
             self._next_probe = self._clock() + PROBE_AFTER_S
 
     @asynccontextmanager
-    async def place(self, most: int, within_s: float) -> AsyncIterator[None]:
-        """Take a place, waiting for it; `most` may change from call to call.
+    async def place(self, callback: CallbackSettings) -> AsyncIterator[None]:
+        """Take a place, waiting for it; the settings may change from call to call.
 
-        Raises RefusedError (OVERLOADED) when none is free within that time.
+        Raises RefusedError (OVERLOADED) when none is free within a deadline.
         """
-        try:
-            async with asyncio.timeout(within_s), self._room:
-                await self._room.wait_for(lambda: self._in_flight < most)
-                self._in_flight += 1
-        except TimeoutError as error:
-            raise RefusedError(overloaded("casino")) from error
+        if self._waiting or self._in_flight >= callback.max_calls_in_flight:
+            await self._wait(callback)
+        else:
+            self._in_flight += 1
         try:
             yield
         finally:
-            self._in_flight -= 1
-            async with self._room:
-                self._room.notify()
+            self._leave()
+
+    async def _wait(self, callback: CallbackSettings) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, callback.max_calls_in_flight))
+        try:
+            async with asyncio.timeout(callback.deadline_ms / 1_000):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                # It was given a place just as it gave up.
+                self._leave()
+            if isinstance(error, TimeoutError):
+                raise RefusedError(overloaded("casino")) from error
+            raise
+
+    def _leave(self) -> None:
+        """Give a place back, to whoever has waited longest."""
+        self._in_flight -= 1
+        while self._waiting:
+            turn, most = self._waiting[0]
+            if not turn.done() and self._in_flight >= most:
+                return
+            self._waiting.popleft()
+            if not turn.done():
+                self._in_flight += 1
+                turn.set_result(None)

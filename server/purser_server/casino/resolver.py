@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from purser_server.domain.errors import RefusedError
@@ -14,10 +15,15 @@ _log = logging.getLogger(__name__)
 POLL_S = 0.25
 """How often a process looks for intents that are due."""
 
-MOST_AT_ONCE = 200
+MOST_AT_ONCE = 256
 """How many intents one process takes up at a time."""
 
-TakeDue = Callable[[int], Awaitable[Sequence[tuple[int, Pending]]]]
+MOST_OF_ONE = 32
+"""How many of one operator it takes at a look; with so many under way it takes no more of it."""
+
+TakeDue = Callable[[int, int, Sequence[int]], Awaitable[Sequence[tuple[int, Pending]]]]
+"""Is told how many to take, how many of one operator, and of which operators none."""
+
 Resolve = Callable[[int, Pending], Awaitable[None]]
 
 
@@ -28,32 +34,36 @@ class Resolver:
         self._take_due = take_due
         self._resolve = resolve
         self._task: asyncio.Task[None] | None = None
-        self._working: set[asyncio.Task[None]] = set()
+        self._working: dict[asyncio.Task[None], int] = {}
 
     def start(self) -> None:
         """Start to look."""
         self._task = asyncio.create_task(self._run(), name="resolver")
 
     async def stop(self) -> None:
-        """Stop to look, and wait for the attempts that are under way."""
+        """Stop at once: what is under way is taken up again when it is held no longer."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, *self._working, return_exceptions=True)
+            tasks = (self._task, *self._working)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
             room = MOST_AT_ONCE - len(self._working)
-            taken = await self._look(room) if room else ()
+            taken = await self._look(room) if room > 0 else ()
             for operator, pending in taken:
                 task = asyncio.create_task(self._resolve_one(operator, pending))
-                self._working.add(task)
-                task.add_done_callback(self._working.discard)
-            if len(taken) < room or not room:
+                self._working[task] = operator
+                task.add_done_callback(self._working.pop)
+            if not taken:
                 await asyncio.sleep(POLL_S)
 
     async def _look(self, room: int) -> Sequence[tuple[int, Pending]]:
+        under_way = Counter(self._working.values())
+        busy = [operator for operator, count in under_way.items() if count >= MOST_OF_ONE]
         try:
-            return await self._take_due(room)
+            return await self._take_due(room, MOST_OF_ONE, busy)
         except RefusedError as error:
             _log.warning("cannot look for pending movements: %s", error)
         except Exception:

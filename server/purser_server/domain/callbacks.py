@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import field
+from datetime import timedelta
 
 from purser_server.domain.values import value
 
 DEFAULT_DEADLINE_MS = 2_000
 DEFAULT_CALLS_IN_FLIGHT = 256
+
+LEASE_MARGIN = timedelta(seconds=3)
+"""By how much whoever makes an attempt holds its intent longer than the attempt may take."""
+
+
+def lease_of(deadline_ms: int) -> timedelta:
+    """Return for how long an attempt with this deadline holds its intent."""
+    return timedelta(milliseconds=deadline_ms) + LEASE_MARGIN
 
 
 @value

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 
+from purser_server.domain.cases import CaseDecision
 from purser_server.domain.commands import Bet, Rollback, Win
 from purser_server.domain.decisions import Decision, Session, Wallet
 from purser_server.domain.errors import Refusal
@@ -47,7 +48,7 @@ class Settle:
     """A command of Purser's own: an attempt for this intent was made, or may be made now.
 
     Without a report it asks whether an intent that waited may be sent. `luck` varies the time until
-    the next attempt, should one be needed.
+    the next attempt, should one be needed. With a `decision` a person ends it.
     """
 
     transaction_id: str
@@ -56,6 +57,8 @@ class Settle:
     report: Report | None = None
     delays: Delays = field(default_factory=Delays)
     luck: float = 1.0
+    decision: CaseDecision | None = None
+    note: str = ""
 
 
 # -- an intent arrives ---------------------------------------------------------------------------
@@ -75,10 +78,9 @@ def begin_win(
     win: Win, round_: Round | None, bet: Transaction | None, others: Sequence[Pending]
 ) -> Refusal | Phase:
     """Refuse a win by Purser's own rules, let it be sent, or let it wait for its bets."""
-    awaited = _bets_awaited(win, others)
     if any(_undoes(other, win.bet_transaction_id) for other in others):
         return transaction_rolled_back(win.bet_transaction_id, win.round_id)
-    if awaited:
+    if _awaits_bets(win, others):
         # The bets are not in their round yet; whether they will be, the casino says.
         is_open = round_ is None or not round_.closers
         if not is_open or _is_closing(win, others):
@@ -92,17 +94,18 @@ def begin_win(
 
 def begin_rollback(
     rollback: Rollback,
+    pending: Pending | None,
     original: Transaction | None,
     round_: Round | None,
     others: Sequence[Pending],
 ) -> Refusal | Decision | Phase:
     """Settle a rollback here where nothing was sent, else let it be sent, or wait.
 
-    `round_` is the original's, with its settlers, if it has one.
+    What it names is `pending`, or it is the `original`, or neither. `round_` is the original's,
+    with its settlers, if it has one.
     """
-    waiting = _named(rollback.original_transaction_id, others)
-    if waiting is not None:
-        of = waiting.transaction
+    if pending is not None:
+        of = pending.transaction
         if of.player_id != rollback.player_id or of.type is TransactionType.ROLLBACK:
             early = refuse_or_settle_early(rollback, of)
             assert isinstance(early, Refusal), "neither another's nor a rollback can be undone"
@@ -124,7 +127,7 @@ def resume_win(
     win: Win, round_: Round | None, bet: Transaction | None, earlier: Sequence[Pending]
 ) -> Refusal | Phase:
     """Tell whether a win that waited may be sent now. `earlier` are the intents before it."""
-    if _bets_awaited(win, earlier):
+    if _awaits_bets(win, earlier):
         return Phase.WAITING
     refusal = refuse_bet_reference(win, bet)
     needs_bet = win.win_type is WinType.REGULAR and bet is None
@@ -206,13 +209,6 @@ def _same_round(of: Bet | Win | Transaction, other: Transaction) -> bool:
     )
 
 
-def _named(transaction_id: str, others: Iterable[Pending]) -> Pending | None:
-    for other in others:
-        if other.transaction.transaction_id == transaction_id:
-            return other
-    return None
-
-
 def _is_closing(of: Bet | Win, others: Iterable[Pending]) -> bool:
     """Tell whether a win that closes this round is under way."""
     return any(
@@ -230,17 +226,16 @@ def _undoes(other: Pending, bet_transaction_id: str) -> bool:
     )
 
 
-def _bets_awaited(win: Win, others: Iterable[Pending]) -> list[Transaction]:
-    """Return the pending bets that a win is about: the one it names, or all of its round."""
+def _awaits_bets(win: Win, others: Iterable[Pending]) -> bool:
+    """Tell whether a bet that a win is about is pending: the one it names, or any of its round."""
     if not win.bet_transaction_id and win.win_type is not WinType.REGULAR:
-        return []
-    return [
-        other.transaction
-        for other in others
-        if other.transaction.type is TransactionType.BET
+        return False
+    return any(
+        other.transaction.type is TransactionType.BET
         and _same_round(win, other.transaction)
         and win.bet_transaction_id in ("", other.transaction.transaction_id)
-    ]
+        for other in others
+    )
 
 
 def _is_paid(bet: Transaction, others: Iterable[Pending]) -> bool:

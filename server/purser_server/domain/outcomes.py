@@ -6,7 +6,8 @@ no sense is unknown, and what is unknown is never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.transactions import RollbackOutcome, TransactionType
@@ -55,6 +56,21 @@ class Report:
     balance: int | None = None
     casino_transaction_id: str = ""
     message: str = ""
+    is_call_refused: bool = False
+    """Whether the casino would not listen at all: one side has a defect."""
+
+
+class Alert(StrEnum):
+    """What people must look at, for it will not mend itself."""
+
+    CALL_REFUSED = "call_refused"
+    """The casino would not listen: UNAUTHENTICATED, PERMISSION_DENIED and their like."""
+    ANSWER_FORBIDDEN = "answer_forbidden"
+    """The casino's answer is one that a sound casino does not give to this."""
+    BALANCE_UNUSABLE = "balance_unusable"
+    """The casino's answer has no balance, or one that makes no sense."""
+    CASE_OPENED = "case_opened"
+    """A movement waits for a person from now on."""
 
 
 class Fate(Number):
@@ -69,6 +85,10 @@ class Fate(Number):
     """Not known yet: the same again, later."""
     CASE = 6
     """A person must look at it; meanwhile the same again, seldom."""
+
+
+ENDS = frozenset({Fate.COMPLETED, Fate.REFUSED, Fate.ROLLED_BACK})
+"""With these a movement has its outcome."""
 
 
 @value
@@ -151,6 +171,18 @@ def judge(movement: Movement, report: Report) -> Verdict:
         return Verdict(Fate.CASE, is_alert=True)
     is_alert = report.outcome in _DEFECTS
     return Verdict(Fate.REFUSED, refusal_of(movement, report), is_alert=is_alert)
+
+
+def alerts(movement: Movement, report: Report) -> Sequence[Alert]:
+    """Tell what people must look at in a report."""
+    found = []
+    if report.is_call_refused:
+        found.append(Alert.CALL_REFUSED)
+    if judge(movement, report).is_alert:
+        found.append(Alert.ANSWER_FORBIDDEN)
+    if report.outcome in _SUCCESS and report.balance is None:
+        found.append(Alert.BALANCE_UNUSABLE)
+    return found
 
 
 def _judge_undoing(bet: Movement, report: Report) -> Verdict:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from purser_server.domain.accounts import AccountKind
+from purser_server.domain.cases import EndedCase
 from purser_server.domain.commands import Command
 from purser_server.domain.decisions import Session, Wallet
 from purser_server.domain.intents import Settle
@@ -124,6 +125,8 @@ class Changes:
     """operator number, transaction id of an intent that is no more"""
     begun: set[int] = field(default_factory=set)
     """The numbers of the intents that are new."""
+    ended_cases: list[tuple[int, int, EndedCase]] = field(default_factory=list)
+    """operator number, player number, a case that has ended with this flush"""
 
     def __bool__(self) -> bool:
         """Whether there is anything to write; all else comes with an entry or an intent."""

@@ -7,10 +7,12 @@ with a `Settle`.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from purser_server.domain.callbacks import DEFAULT_DEADLINE_MS, lease_of
+from purser_server.domain.cases import CaseDecision, EndedCase, decide
 from purser_server.domain.commands import TYPE_OF, Bet, Command, Deposit, Rollback, Win, Withdraw
 from purser_server.domain.decisions import Answer, Decision, Result
 from purser_server.domain.errors import Refusal
@@ -24,7 +26,15 @@ from purser_server.domain.intents import (
     rollback_of,
     win_of,
 )
-from purser_server.domain.outcomes import Fate, Phase, Report, casino_unreachable, judge
+from purser_server.domain.outcomes import (
+    ENDS,
+    Fate,
+    Phase,
+    Report,
+    Verdict,
+    casino_unreachable,
+    judge,
+)
 from purser_server.domain.pending import Pending, in_phase, put_off
 from purser_server.domain.replay import replay
 from purser_server.domain.rollbacks import transaction_not_found
@@ -70,8 +80,7 @@ class SeamlessRules:
         state = self._state
         others = state.intents_of(operator, command.player_id)
         if isinstance(command, Rollback):
-            original = state.known.get((operator, command.original_transaction_id))
-            return begin_rollback(command, original, self._round_of(operator, original), others)
+            return self._judge_rollback(operator, command, others)
         assert isinstance(command, Bet | Win), "nothing else is asked of a casino"
         wallet = state.wallet(operator, command.player_id, command.currency_code)
         if isinstance(wallet, Refusal):
@@ -83,6 +92,14 @@ class SeamlessRules:
         bet = state.known.get((operator, command.bet_transaction_id))
         won = state.round_of(operator, command, number) if command.round_id else None
         return begin_win(command, won, bet, others)
+
+    def _judge_rollback(
+        self, operator: int, rollback: Rollback, others: Sequence[Pending]
+    ) -> Refusal | Decision | Phase:
+        key = (operator, rollback.original_transaction_id)
+        pending, original = self._state.pending.get(key), self._state.known.get(key)
+        round_ = self._round_of(operator, original)
+        return begin_rollback(rollback, pending, original, round_, others)
 
     def _intent(self, operator: int, command: Command, number: int) -> Transaction:
         content = content_of(command)
@@ -142,21 +159,25 @@ class SeamlessRules:
             if known is None:
                 return transaction_not_found(settle.transaction_id)
             return Answer(known, replayed=True)
+        if settle.decision is not None:
+            return self._decide(operator, pending, settle.decision, settle.note)
         if settle.report is None:
             return self._resume(operator, pending)
         if settle.report.phase is not pending.phase:
             return Answer(pending.transaction, replayed=True, pending=pending)
         return self._apply(operator, pending, settle, settle.report)
 
+    def _decide(self, operator: int, pending: Pending, decision: CaseDecision, note: str) -> Result:
+        """End a case as a person says; what is none goes on as before."""
+        if not pending.is_case:
+            return Answer(pending.transaction, replayed=True, pending=pending)
+        end = EndedCase(pending, decision, note)
+        return self._end_as(operator, end, decide(pending.movement, decision), None)
+
     def _apply(self, operator: int, pending: Pending, settle: Settle, report: Report) -> Result:
         verdict = judge(pending.movement, report)
-        if verdict.fate is Fate.COMPLETED:
-            return self._end_completed(operator, pending, report)
-        if verdict.fate is Fate.REFUSED:
-            assert verdict.refusal is not None, "who refuses says why"
-            return self._end_refused(operator, pending, verdict.refusal, report)
-        if verdict.fate is Fate.ROLLED_BACK:
-            return self._end_rolled_back(operator, pending, report)
+        if verdict.fate in ENDS:
+            return self._end_as(operator, EndedCase(pending), verdict, report)
         if verdict.fate is Fate.TO_BE_UNDONE:
             after = in_phase(pending, Phase.UNDOING, self._held_until(operator))
         else:
@@ -188,9 +209,10 @@ class SeamlessRules:
         if intent.type is TransactionType.WIN:
             found = resume_win(win_of(intent), round_, related, earlier)
         else:
-            found = begin_rollback(rollback_of(intent), related, round_, earlier)
+            found = self._judge_rollback(operator, rollback_of(intent), earlier)
         if isinstance(found, Refusal):
-            return self._end_refused(operator, pending, found, None)
+            refused = Verdict(Fate.REFUSED, found)
+            return self._end_as(operator, EndedCase(pending), refused, None)
         if isinstance(found, Decision):
             state.end_pending(operator, pending)
             number = state.take_number()
@@ -202,49 +224,46 @@ class SeamlessRules:
 
     # -- ends --------------------------------------------------------------------------------
 
-    def _end_completed(self, operator: int, pending: Pending, report: Report | None) -> Answer:
-        state, intent = self._state, pending.transaction
-        self._end(operator, pending)
+    def _end_as(
+        self, operator: int, end: EndedCase, verdict: Verdict, report: Report | None
+    ) -> Answer:
+        """End an intent with its outcome, and let those who waited for it go on."""
+        pending = end.pending
+        self._state.end_pending(operator, pending)
+        if pending.is_case:
+            self._state.end_case(operator, end)
+        for other in self._state.intents_of(operator, pending.transaction.player_id):
+            if other.phase is Phase.WAITING:
+                self._state.keep_pending(operator, replace(other, due_time=self._state.now))
+        if verdict.fate is Fate.COMPLETED:
+            return self._end_completed(operator, pending.transaction, report)
+        ended = self._ended(pending.transaction, verdict, report)
+        self._state.record(operator, ended, None)
+        return Answer(ended, replayed=False)
+
+    def _end_completed(self, operator: int, intent: Transaction, report: Report | None) -> Answer:
+        state = self._state
         number = state.take_number()
-        round_ = self._round_of(operator, intent)
-        if round_ is None and intent.round_id:
-            round_ = Round(number, intent.player_id, intent.game_id, intent.round_id, settlers=())
+        round_ = state.round_of(operator, intent, number) if intent.round_id else None
         original = state.known.get((operator, intent.related_transaction_id))
         decision = complete(intent, original, round_, number)
         intent = replace(intent, number=number)
         return Answer(self._complete(operator, intent, decision, report), replayed=False)
 
-    def _end_refused(
-        self, operator: int, pending: Pending, refusal: Refusal, report: Report | None
-    ) -> Answer:
-        self._end(operator, pending)
-        ended = self._ended(pending, TransactionState.REFUSED, refusal, report)
-        self._state.record(operator, ended, None)
-        return Answer(ended, replayed=False)
-
-    def _end_rolled_back(self, operator: int, pending: Pending, report: Report) -> Answer:
-        self._end(operator, pending)
-        intent = pending.transaction
-        refusal = transaction_rolled_back(intent.transaction_id, intent.round_id)
-        ended = self._ended(pending, TransactionState.ROLLED_BACK, refusal, report)
-        self._state.record(operator, ended, None)
-        return Answer(ended, replayed=False)
-
-    def _ended(
-        self,
-        pending: Pending,
-        as_state: TransactionState,
-        refusal: Refusal,
-        report: Report | None,
-    ) -> Transaction:
-        intent = pending.transaction
+    def _ended(self, intent: Transaction, verdict: Verdict, report: Report | None) -> Transaction:
+        """Return the transaction of a movement that does not stand."""
+        is_rolled_back = verdict.fate is Fate.ROLLED_BACK
+        refusal = verdict.refusal
+        if is_rolled_back:
+            refusal = transaction_rolled_back(intent.transaction_id, intent.round_id)
+        assert refusal is not None, "what does not stand says why"
         if intent.type is TransactionType.ROLLBACK:
             # What was not rolled back has no amount of its own.
             intent = replace(intent, currency_code="", amount=0)
         return replace(
             intent,
             number=self._state.take_number(),
-            state=as_state,
+            state=TransactionState.ROLLED_BACK if is_rolled_back else TransactionState.REFUSED,
             create_time=self._state.now,
             refusal=refusal,
             rollback_outcome=RollbackOutcome.NONE,
@@ -268,14 +287,6 @@ class SeamlessRules:
         )
         return self._state.carry_out_at_casino(operator, transaction, decision)
 
-    def _end(self, operator: int, pending: Pending) -> None:
-        """End an intent, and let those who waited for it go on."""
-        self._state.end_pending(operator, pending)
-        intent = pending.transaction
-        for other in self._state.intents_of(operator, intent.player_id):
-            if other.phase is Phase.WAITING:
-                self._state.keep_pending(operator, replace(other, due_time=self._state.now))
-
     # -- what is looked up -------------------------------------------------------------------
 
     def _round_of(self, operator: int, of: Transaction | None) -> Round | None:
@@ -284,11 +295,7 @@ class SeamlessRules:
         return self._state.rounds.get((operator, of.player_id, of.game_id, of.round_id))
 
     def _held_until(self, operator: int) -> datetime:
-        return self._state.now + self._leases.get(operator, _LEASE)
-
-
-_LEASE = timedelta(seconds=10)
-"""Holds an intent of an operator that has left seamless mode since."""
+        return self._state.now + self._leases.get(operator, lease_of(DEFAULT_DEADLINE_MS))
 
 
 def _outcome_of_pending(command: Command) -> RollbackOutcome:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from purser_server.domain.accounts import CONTRA_KIND, AccountKind
+from purser_server.domain.cases import EndedCase
 from purser_server.domain.commands import (
     TYPE_OF,
     Bet,
@@ -63,6 +64,7 @@ class State:
         self._pending_of: dict[tuple[int, str], dict[str, Pending]] = {}
         self._touched_pending: dict[tuple[int, str], None] = {}
         self._begun: set[int] = set()
+        self._ended_cases: list[tuple[int, int, EndedCase]] = []
         self._mode_changes = loaded.mode_changes
         for (operator, transaction_id), pending in loaded.pending.items():
             self._intents(operator, pending)[transaction_id] = pending
@@ -75,6 +77,7 @@ class State:
             entries=self.entries,
             reversals=self.reversals,
             begun=self._begun,
+            ended_cases=self._ended_cases,
         )
         for key in self._touched_rounds:
             operator, player_id = key[0], key[1]
@@ -133,13 +136,11 @@ class State:
         wallet = self.wallets.get((operator, player_id, currency_code))
         return wallet if wallet is not None else wallet_not_found(player_id, currency_code)
 
-    def round_of(self, operator: int, command: Bet | Win, number: int) -> Round:
+    def round_of(self, operator: int, of: Bet | Win | Transaction, number: int) -> Round:
         """Return the round as it stands; a new one takes the number of what names it first."""
-        key = (operator, command.player_id, command.game_id, command.round_id)
+        key = (operator, of.player_id, of.game_id, of.round_id)
         known = self.rounds.get(key)
-        if known is not None:
-            return known
-        return _new_round(number, command.player_id, command.game_id, command.round_id)
+        return known if known is not None else _new_round(number, *key[1:])
 
     # -- what is decided ---------------------------------------------------------------------
 
@@ -228,6 +229,11 @@ class State:
         key = (operator, pending.transaction.transaction_id)
         del self.pending[key], self._intents(operator, pending)[key[1]]
         self._touched_pending[key] = None
+
+    def end_case(self, operator: int, case: EndedCase) -> None:
+        """Remember how a case ended."""
+        player = self.players[operator, case.pending.transaction.player_id]
+        self._ended_cases.append((operator, player, case))
 
     def _intents(self, operator: int, pending: Pending) -> dict[str, Pending]:
         return self._pending_of.setdefault((operator, pending.transaction.player_id), {})

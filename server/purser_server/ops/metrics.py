@@ -1,13 +1,20 @@
-"""Metrics for Prometheus: calls by method and code, flushes, queued operations."""
+"""Metrics for Prometheus: calls by method and code, flushes, queued operations, callbacks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _OPERATIONS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 10_000)
+
+
+_WAITING = {
+    "pending_movements": "Movements whose outcome at the casino is not known.",
+    "open_cases": "Those of them that wait for a person.",
+    "oldest_pending_seconds": "Seconds since the oldest of them was asked for.",
+}
 
 
 class Metrics:
@@ -45,6 +52,31 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._callbacks = Counter(
+            "purser_callbacks",
+            "Calls to casinos by operator, method and outcome.",
+            ["operator_id", "method", "outcome"],
+            registry=self._registry,
+        )
+        self._callback_seconds = Histogram(
+            "purser_callback_seconds",
+            "Seconds that calls to casinos took.",
+            ["operator_id"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._alerts = Counter(
+            "purser_casino_alerts",
+            "What people must look at, by operator and kind.",
+            ["operator_id", "alert"],
+            registry=self._registry,
+        )
+        self._waiting = {
+            name: Gauge(f"purser_{name}", text, ["operator_id"], registry=self._registry)
+            for name, text in _WAITING.items()
+        }
+        self._waiting_of: set[str] = set()
+
     def observe_call(self, method: str, code: str, seconds: float) -> None:
         """Count one call."""
         found = self._seen.get((method, code))
@@ -59,6 +91,23 @@ class Metrics:
         """Count one SQL transaction of the write path."""
         self._flush_operations.observe(operations)
         self._flush_seconds.observe(seconds)
+
+    def observe_callback(self, operator_id: str, method: str, outcome: str, seconds: float) -> None:
+        """Count one call to a casino."""
+        self._callbacks.labels(operator_id, method, outcome).inc()
+        self._callback_seconds.labels(operator_id).observe(seconds)
+
+    def count_alert(self, operator_id: str, alert: str) -> None:
+        """Count what people must look at."""
+        self._alerts.labels(operator_id, alert).inc()
+
+    def show_waiting(self, waiting: Mapping[str, Sequence[float]]) -> None:
+        """Show how much waits for casinos, as of now: operator id -> a figure for each gauge."""
+        for operator_id in self._waiting_of | waiting.keys():
+            figures = waiting.get(operator_id) or [0.0] * len(self._waiting)
+            for gauge, figure in zip(self._waiting.values(), figures, strict=True):
+                gauge.labels(operator_id).set(figure)
+        self._waiting_of |= waiting.keys()
 
     def watch_queue(self, queued: Callable[[], int]) -> None:
         """Ask this for the number of waiting operations, whenever metrics are read."""

@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     queue_limit: int = Field(default=20_000, ge=1, le=1_000_000)
     flush_limit: int = Field(default=1_000, ge=1, le=10_000)
     grace_s: float = Field(default=10.0, ge=0, le=600)
+    # A movement without a definitive answer of its casino: when a person must look at it, and how
+    # often the casino is asked from then on.
+    case_after_s: float = Field(default=86_400, ge=1, le=30 * 86_400)
+    case_every_s: float = Field(default=900, ge=1, le=86_400)
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_listen: str | None = None

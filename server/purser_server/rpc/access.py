@@ -43,6 +43,10 @@ MAY_CALL: Mapping[str, tuple[Role, ...]] = {
     _OPERATOR + "ListApiKeys": _ADMINISTER,
     _OPERATOR + "RevokeApiKey": _ADMINISTER,
     _LEDGER + "VerifyLedger": _ADMINISTER,
+    _LEDGER + "GetGameResult": _ADMINISTER,
+    _LEDGER + "ListOpenCases": _ADMINISTER,
+    _LEDGER + "GetCase": _ADMINISTER,
+    _LEDGER + "ResolveCase": _ADMINISTER,
 }
 
 OPERATION_NEEDS: Mapping[str, tuple[Role, ...]] = {"deposit": _MANAGE, "withdraw": _MANAGE}

@@ -29,6 +29,7 @@ MAX_METADATA_BYTES = 8 * 1024
 MAX_CURRENCIES = 32
 MAX_DECLARED_CURRENCIES = 100
 MAX_DISPLAY_NAME = 256
+MAX_NOTE = 1_000
 MAX_MESSAGES = 100
 MAX_ENUM_VALUES = 100
 MAX_OPERATIONS = 10_000
@@ -180,6 +181,13 @@ def some_enums(request: Message, field: str, currencies: Currencies) -> Refusal 
     return enums(request, field, currencies)
 
 
+def some_enum(request: Message, field: str, currencies: Currencies) -> Refusal | None:
+    """A value of the field's enum, not zero."""
+    if not getattr(request, field):
+        return invalid_field(field, "must be given")
+    return enum(request, field, currencies)
+
+
 def page_size(request: Message, field: str, _: Currencies) -> Refusal | None:
     """A size of a page; what is too large is cut down elsewhere."""
     negative = getattr(request, field) < 0
@@ -226,14 +234,22 @@ def text(at_least: int, at_most: int) -> Check:
     """Make a check for a text of so many characters, none of them control."""
 
     def check(request: Message, field: str, _: Currencies) -> Refusal | None:
-        value: str = getattr(request, field)
-        if not at_least <= len(value) <= at_most:
-            return invalid_field(field, f"must have {at_least} to {at_most} characters")
-        if has_control_characters(value):
-            return invalid_field(field, "must not contain control characters")
-        return None
+        problem = text_problem(getattr(request, field), at_least, at_most)
+        return invalid_field(field, problem) if problem else None
 
     return check
+
+
+def text_problem(value: str, at_least: int, at_most: int) -> str | None:
+    """Tell what is wrong with a text; completes "… must"."""
+    if not at_least <= len(value) <= at_most:
+        return f"must have {at_least} to {at_most} characters"
+    return "must not contain control characters" if has_control_characters(value) else None
+
+
+def note_problem(value: str) -> str | None:
+    """Tell what is wrong with the note of a decision."""
+    return text_problem(value, 0, MAX_NOTE)
 
 
 def declared_currencies(request: Message, field: str, currencies: Currencies) -> Refusal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from purser.admin.v1 import operator_pb2
@@ -23,6 +24,7 @@ from purser_server.domain.commands import (
     Withdraw,
 )
 from purser_server.domain.transactions import WinType
+from purser_server.rpc.checks import time_of
 
 _WIN_TYPES = {0: WinType.REGULAR, **{int(win_type): win_type for win_type in WinType}}
 
@@ -111,4 +113,12 @@ def callback(settings: operator_pb2.CallbackSettings) -> CallbackSettings:
         if settings.HasField("tls")
         else None,
         signing_secret=settings.signing_secret,
+    )
+
+
+def period(request: Any) -> tuple[datetime | None, datetime | None]:
+    """Return the start and the end that a request gives; None where it gives none."""
+    return (
+        time_of(request.start_time) if request.HasField("start_time") else None,
+        time_of(request.end_time) if request.HasField("end_time") else None,
     )

@@ -121,6 +121,17 @@ FIELDS: Mapping[type[Message], tuple[tuple[str, checks.Check], ...]] = {
     operator_service_pb2.ListApiKeysRequest: (("operator_id", checks.identifier), *_PAGE),
     operator_service_pb2.RevokeApiKeyRequest: (("key_id", checks.identifier),),
     ledger_service_pb2.VerifyLedgerRequest: (("operator_id", checks.optional_id),),
+    ledger_service_pb2.GetGameResultRequest: (
+        ("operator_id", checks.identifier),
+        ("start_time", checks.period),
+    ),
+    ledger_service_pb2.ListOpenCasesRequest: (("operator_id", checks.optional_id), *_PAGE),
+    ledger_service_pb2.GetCaseRequest: (("case_id", checks.identifier),),
+    ledger_service_pb2.ResolveCaseRequest: (
+        ("case_id", checks.identifier),
+        ("decision", checks.some_enum),
+        ("note", checks.text(0, checks.MAX_NOTE)),
+    ),
 }
 
 

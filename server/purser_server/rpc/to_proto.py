@@ -10,6 +10,8 @@ from purser.admin.v1 import ledger_service_pb2, operator_pb2
 from purser.type.v1.money_pb2 import Money
 from purser.wallet.v1 import wallet_pb2
 from purser_server.domain.callbacks import CallbackSettings
+from purser_server.domain.cases import Case
+from purser_server.domain.game_result import GameResult
 from purser_server.domain.operators import ApiKey, Operator
 from purser_server.domain.players import Player, WalletBalance
 from purser_server.domain.rounds import Round
@@ -157,6 +159,42 @@ def finding(of: Finding) -> ledger_service_pb2.Finding:
         message=of.message,
         expected=of.expected,
         found=of.found,
+    )
+
+
+def game_result(of: GameResult) -> ledger_service_pb2.GameResult:
+    """Return what was played in one currency."""
+    code = of.currency_code
+    return ledger_service_pb2.GameResult(
+        currency_code=code,
+        bets=_money(code, of.bets),
+        wins=_money(code, of.wins),
+        rollbacks=_money(code, of.rollbacks),
+        result=_money(code, of.result),
+        bet_count=of.bet_count,
+        win_count=of.win_count,
+        rollback_count=of.rollback_count,
+    )
+
+
+def case(of: Case) -> ledger_service_pb2.OpenCase:
+    """Return a case, open or ended."""
+    pending = of.pending
+    movement = pending.transaction
+    return ledger_service_pb2.OpenCase(
+        case_id=of.case_id,
+        operator_id=of.operator_id,
+        transaction_id=movement.transaction_id,
+        type=movement.type,  # type: ignore[arg-type]
+        player_id=movement.player_id,
+        amount=_money(movement.currency_code, movement.amount),
+        since=timestamp(movement.create_time),
+        attempts=pending.attempts,
+        last_error=pending.last_error,
+        state=of.state,  # type: ignore[arg-type]
+        decision=of.decision,  # type: ignore[arg-type]
+        note=of.note,
+        end_time=timestamp(of.end_time) if of.end_time is not None else None,
     )
 
 

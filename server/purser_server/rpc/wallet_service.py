@@ -16,10 +16,8 @@ from purser_server.domain.transactions import (
     TransactionState,
     TransactionType,
 )
-from purser_server.rpc import to_proto
+from purser_server.rpc import from_proto, to_proto
 from purser_server.rpc.calls import caller, still_allowed
-from purser_server.rpc.checks import time_of
-from purser_server.rpc.from_proto import command_of
 from purser_server.rpc.operations import ExecuteStream, Operations
 from purser_server.usecases.balances import Balances
 from purser_server.usecases.feed import Feed
@@ -166,13 +164,14 @@ class WalletServicer(WalletServiceServicer):
         self, request: pb.ListTransactionsRequest, context: Context
     ) -> pb.ListTransactionsResponse:
         """Return a page of the history, newest first."""
+        start_time, end_time = from_proto.period(request)
         only = HistoryFilter(
             player_id=request.player_id,
             round_id=request.round_id,
             types=tuple(sorted({TransactionType(kind) for kind in request.types})),
             states=tuple(sorted({TransactionState(state) for state in request.states})),
-            start_time=time_of(request.start_time) if request.HasField("start_time") else None,
-            end_time=time_of(request.end_time) if request.HasField("end_time") else None,
+            start_time=start_time,
+            end_time=end_time,
         )
         page, token = await self._history.transactions(
             caller().operator, only, request.page_size, request.page_token
@@ -182,5 +181,5 @@ class WalletServicer(WalletServiceServicer):
         )
 
     async def _move(self, request: Any) -> tuple[Transaction, bool]:
-        answer = await self._movements.execute(caller().operator, command_of(request))
+        answer = await self._movements.execute(caller().operator, from_proto.command_of(request))
         return answer.transaction, answer.replayed

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select, text
+from sqlalchemy import Interval, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from purser_server.domain.callbacks import CallbackSettings
+from purser_server.domain.callbacks import LEASE_MARGIN, CallbackSettings
 from purser_server.domain.pending import Pending
 from purser_server.store.engine import again_when_cut, reading, writing
 from purser_server.store.operators import callback_from_json
@@ -16,16 +16,23 @@ from purser_server.store.statements import PENDING_COLUMNS
 from purser_server.store.tables import operators
 from purser_server.usecases.ports import Seamless
 
-# Whoever takes an intent holds it for an attempt and a margin, by PostgreSQL's clock.
+# Whoever takes an intent holds it for an attempt and a margin, by PostgreSQL's clock. Of each
+# operator only a few are taken, so that one whose casino hangs does not keep the others waiting.
 _TAKE = text(f"""
-WITH due AS (
-  SELECT operator_no, transaction_id FROM pending
-  WHERE due_time <= clock_timestamp()
-  ORDER BY due_time LIMIT :limit FOR UPDATE SKIP LOCKED
+WITH due AS MATERIALIZED (
+  SELECT mine.*
+  FROM journal_ends e
+  CROSS JOIN LATERAL (
+    SELECT operator_no, transaction_id FROM pending
+    WHERE operator_no = e.operator_no AND due_time <= clock_timestamp()
+    ORDER BY due_time LIMIT :each FOR UPDATE SKIP LOCKED
+  ) AS mine
+  WHERE e.mode_changes > 0 AND e.operator_no <> ALL (:busy)
+  LIMIT :limit
 ), taken AS (
   UPDATE pending p
-  SET due_time = clock_timestamp() + make_interval(
-        secs => coalesce((o.callback ->> 'deadline_ms')::int, 2000) / 1000.0 + 3)
+  SET due_time = clock_timestamp() + :margin
+        + coalesce((o.callback ->> 'deadline_ms')::int, 0) * interval '1 millisecond'
   FROM due, operators o
   WHERE p.operator_no = due.operator_no AND p.transaction_id = due.transaction_id
     AND o.operator_no = p.operator_no
@@ -34,7 +41,7 @@ WITH due AS (
 SELECT {PENDING_COLUMNS}
 FROM taken p
 JOIN players l ON l.operator_no = p.operator_no AND l.player_no = p.player_no
-""")
+""").bindparams(bindparam("margin", LEASE_MARGIN, Interval))
 
 
 class PostgresPending:
@@ -43,10 +50,16 @@ class PostgresPending:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def take_due(self, limit: int) -> Sequence[tuple[int, Pending]]:
-        """Take intents that are due, with their operators; nobody else gets them meanwhile."""
+    async def take_due(
+        self, limit: int, each: int, busy: Sequence[int]
+    ) -> Sequence[tuple[int, Pending]]:
+        """Take intents that are due, with their operators; nobody else gets them meanwhile.
+
+        At most `each` of one operator, and none of the operators that are `busy`.
+        """
+        values = {"limit": limit, "each": each, "busy": list(busy)}
         async with writing(self._engine) as connection:
-            rows = (await connection.execute(_TAKE, {"limit": limit})).mappings()
+            rows = (await connection.execute(_TAKE, values)).mappings()
             return [(row["operator_no"], pending_from_row(row)) for row in rows]
 
     async def hold(self, operator: int, transaction_id: str, seconds: float) -> None:
@@ -55,6 +68,15 @@ class PostgresPending:
             await connection.execute(
                 _HOLD, {"operator": operator, "id": transaction_id, "seconds": seconds}
             )
+
+    @again_when_cut
+    async def waiting(self) -> Mapping[str, tuple[int, int, float]]:
+        """Return what waits, by operator id: intents, those that are cases, seconds of the oldest.
+
+        Operators with none are left out.
+        """
+        async with reading(self._engine) as connection:
+            return {row[0]: (row[1], row[2], row[3]) for row in await connection.execute(_WAITING)}
 
     @again_when_cut
     async def settings(self, operator: int) -> Seamless | None:
@@ -75,4 +97,11 @@ class PostgresPending:
 _HOLD = text("""
 UPDATE pending SET due_time = clock_timestamp() + make_interval(secs => :seconds)
 WHERE operator_no = :operator AND transaction_id = :id
+""")
+
+_WAITING = text("""
+SELECT o.operator_id, count(*), count(*) FILTER (WHERE p.is_case),
+       extract(epoch FROM clock_timestamp() - min(p.create_time))::float
+FROM pending p JOIN operators o ON o.operator_no = p.operator_no
+GROUP BY 1
 """)

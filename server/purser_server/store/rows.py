@@ -115,33 +115,6 @@ def transaction_from_row(row: Row) -> Transaction:
     )
 
 
-def pending_row(operator: int, player: int, pending: Pending) -> tuple[object, ...]:
-    """Return an intent as a row with the types of `statements.INTENTS`."""
-    of = pending.transaction
-    return (
-        operator,
-        of.transaction_id,
-        of.number,
-        int(of.type),
-        player,
-        of.currency_code,
-        of.amount,
-        of.game_id,
-        of.round_id,
-        of.related_transaction_id,
-        int(of.win_type),
-        flags_of(of),
-        int(pending.original_type),
-        pending.undo_id,
-        microseconds(of.create_time),
-        int(pending.phase),
-        microseconds(pending.due_time),
-        pending.attempts,
-        pending.is_case,
-        pending.last_error,
-    )
-
-
 def pending_from_row(row: Row) -> Pending:
     """Make an intent of a row with `statements.PENDING_COLUMNS`."""
     flags = row["flags"]

@@ -79,23 +79,21 @@ JOIN transactions t
 {TRANSACTION_JOINS}
 """
 
-# A block of transaction numbers, the time, which of these operators are in seamless mode (and the
-# deadline of their callbacks), those whose mode was ever changed (and how often), and these rounds
-# as far as they exist. It runs when the locks are held, so that its snapshot is newer than what any
-# other writer did before. Given: operator numbers, player numbers, game ids, round ids; operators.
+# A block of transaction numbers, the time, those of these operators whose mode was ever changed
+# (how often, and in seamless mode the deadline of their callbacks), and these rounds as far as they
+# exist. It runs when the locks are held, so that its snapshot is newer than what any other writer
+# did before. Given: operator numbers, player numbers, game ids, round ids; operators.
 ROUNDS = f"""
 WITH flush AS (
     SELECT nextval('transaction_numbers') AS numbers_from, clock_timestamp() AS now,
-           (SELECT jsonb_object_agg(o.operator_no, (o.callback -> 'deadline_ms'))
+           (SELECT jsonb_object_agg(e.operator_no, jsonb_build_array(
+                e.mode_changes,
+                CASE WHEN o.callback ->> 'target' <> '' THEN o.callback -> 'deadline_ms' END))
             FROM {unnest("integer", 5)} AS own (operator_no)
-            JOIN operators o ON o.operator_no = own.operator_no
-            WHERE o.callback ->> 'target' <> '') AS seamless,
-           (SELECT jsonb_object_agg(e.operator_no, e.mode_changes)
-            FROM {unnest("integer", 5)} AS own (operator_no)
-            JOIN journal_ends e ON e.operator_no = own.operator_no
-            WHERE e.mode_changes > 0) AS mode_changes
+            JOIN journal_ends e ON e.operator_no = own.operator_no AND e.mode_changes > 0
+            JOIN operators o ON o.operator_no = e.operator_no) AS modes
 )
-SELECT flush.numbers_from, flush.now, flush.seamless, flush.mode_changes, found.*
+SELECT flush.numbers_from, flush.now, flush.modes, found.*
 FROM flush LEFT JOIN (
     SELECT wanted.place, r.round_no, r.game_id, r.round_id, r.opened, r.currency_code, r.bets,
            r.wins, r.total_bet, r.total_win, r.closers, r.covered_to
@@ -174,10 +172,11 @@ WALLETS = "integer bigint bigint bigint"
 HOUSE_CHANGES = "integer bigint bigint"
 REVERSALS = "integer bigint bigint"
 JOURNAL = "integer integer bigint bigint integer"
-INTENTS = (
+NEW_INTENTS = (
     "integer text bigint smallint bigint text bigint text text text smallint smallint smallint "
-    "text bigint smallint bigint integer boolean text"
+    "text bigint smallint bigint"
 )
+KEPT_INTENTS = "integer text smallint bigint integer boolean text"
 ENTRIES = (
     "integer bigint text smallint smallint bigint bigint bigint bigint bigint bigint bigint bigint "
     "text smallint smallint smallint text"
@@ -250,24 +249,54 @@ SELECT (SELECT count(*) FROM ends) = (SELECT count(*) FROM grown) AS is_in_mode
 
 _TIME = "'epoch'::timestamptz + {} * interval '1 microsecond'"
 
-# The intents of a flush: what is new or goes on, and what has ended. Given: operator numbers and
-# ids of what has ended; the rows of the others.
+# The intents of a flush. Given: the ids of its transactions that were no intents; the ids of
+# intents that have ended; the rows of new ones; the progress of others. True when an id stands
+# for an intent and a transaction at once: intents and transactions of different players are
+# written side by side, but the end of the journal lets one of them see the other.
 SAVE_PENDING = f"""
-WITH ended AS (
-    DELETE FROM pending p USING {unnest(IDS)} AS e (operator_no, transaction_id)
+WITH final AS (
+    SELECT * FROM {unnest(IDS)} AS f (operator_no, transaction_id)
+), ended AS (
+    DELETE FROM pending p USING {unnest(IDS, 3)} AS e (operator_no, transaction_id)
     WHERE p.operator_no = e.operator_no AND p.transaction_id = e.transaction_id
+), new AS (
+    SELECT * FROM {unnest(NEW_INTENTS, 5)}
+             AS n (operator_no, transaction_id, intent_no, type, player_no, currency_code, amount,
+                   game_id, round_id, related_id, win_type, flags, original_type, undo_id,
+                   create_time, phase, due_time)
+), begun AS (
+    INSERT INTO pending
+    SELECT operator_no, transaction_id, intent_no, type, player_no, coalesce(currency_code, ''),
+           amount, coalesce(game_id, ''), coalesce(round_id, ''), coalesce(related_id, ''),
+           win_type, flags, original_type, undo_id, {_TIME.format("create_time")}, phase,
+           {_TIME.format("due_time")}, 0, false, ''
+    FROM new
+), kept AS (
+    UPDATE pending p
+    SET phase = k.phase, due_time = {_TIME.format("k.due_time")}, attempts = k.attempts,
+        is_case = k.is_case, last_error = coalesce(k.last_error, '')
+    FROM {unnest(KEPT_INTENTS, 22)}
+         AS k (operator_no, transaction_id, phase, due_time, attempts, is_case, last_error)
+    WHERE p.operator_no = k.operator_no AND p.transaction_id = k.transaction_id
 )
-INSERT INTO pending
-SELECT operator_no, transaction_id, intent_no, type, player_no, coalesce(currency_code, ''), amount,
-       coalesce(game_id, ''), coalesce(round_id, ''), coalesce(related_id, ''), win_type, flags,
-       original_type, undo_id, {_TIME.format("create_time")}, phase, {_TIME.format("due_time")},
-       attempts, is_case, coalesce(last_error, '')
-FROM {unnest(INTENTS, 3)}
-     AS n (operator_no, transaction_id, intent_no, type, player_no, currency_code, amount, game_id,
-           round_id, related_id, win_type, flags, original_type, undo_id, create_time, phase,
-           due_time, attempts, is_case, last_error)
-ON CONFLICT (operator_no, transaction_id)
-    DO UPDATE SET phase = excluded.phase, due_time = excluded.due_time,
-                  attempts = excluded.attempts, is_case = excluded.is_case,
-                  last_error = excluded.last_error
+SELECT EXISTS (
+    SELECT 1 FROM new JOIN transactions t
+      ON t.operator_no = new.operator_no AND t.transaction_id = new.transaction_id
+) OR EXISTS (
+    SELECT 1 FROM final JOIN pending p
+      ON p.operator_no = final.operator_no AND p.transaction_id = final.transaction_id
+)
+"""
+
+ENDED_CASES = "integer bigint text smallint bigint text bigint bigint integer text smallint text"
+
+# The cases that end with a flush. Given: its time, then their rows.
+END_CASES = f"""
+INSERT INTO ended_cases
+SELECT operator_no, intent_no, transaction_id, type, player_no, coalesce(currency_code, ''),
+       amount, {_TIME.format("create_time")}, attempts, coalesce(last_error, ''),
+       $1::timestamptz, decision, coalesce(note, '')
+FROM {unnest(ENDED_CASES, 2)}
+     AS e (operator_no, intent_no, transaction_id, type, player_no, currency_code, amount,
+           create_time, attempts, last_error, decision, note)
 """

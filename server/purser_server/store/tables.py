@@ -166,6 +166,13 @@ transactions = Table(
         "round_no",
         postgresql_where=text("round_no IS NOT NULL"),
     ),
+    # The history is written in the order of time, so this costs next to nothing.
+    Index(
+        "transactions_by_time",
+        "create_time",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+    ),
 )
 
 # Which transactions were rolled back, and by which: the history itself is never updated.
@@ -221,8 +228,29 @@ pending = Table(
     PrimaryKeyConstraint("operator_no", "transaction_id"),
     # The player first: in a small table both indexes would else seem alike to the planner.
     Index("pending_by_player", "player_no", "operator_no"),
-    Index("pending_by_due_time", "due_time"),
+    Index("pending_by_due_time", "operator_no", "due_time"),
+    Index("pending_cases", "operator_no", "intent_no", postgresql_where=text("is_case")),
     postgresql_with={"fillfactor": "50"},
+)
+
+# Cases that have their outcome, and how they got it: a person's decision, or (NULL) the casino's.
+ended_cases = Table(
+    "ended_cases",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    Column("intent_no", BigInteger, nullable=False, autoincrement=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("player_no", BigInteger, nullable=False),
+    Column("currency_code", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("end_time", DateTime(timezone=True), nullable=False),
+    Column("decision", SmallInteger),
+    Column("note", Text, nullable=False),
+    PrimaryKeyConstraint("operator_no", "intent_no"),
 )
 
 # What each flush added to an operator's history: `size` transactions, whose numbers lie between

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -17,6 +16,7 @@ from typing import Any
 import asyncpg
 
 from purser_server.domain.accounts import HOUSE_KINDS, AccountKind
+from purser_server.domain.callbacks import lease_of
 from purser_server.domain.commands import Bet
 from purser_server.domain.decisions import Session, Wallet
 from purser_server.domain.intents import Settle
@@ -28,7 +28,6 @@ from purser_server.ledger.ports import (
     Changes,
     CommitUnknownError,
     ContentionError,
-    Entry,
     Loaded,
     Request,
     RoundKey,
@@ -36,15 +35,9 @@ from purser_server.ledger.ports import (
 )
 from purser_server.store import statements as sql
 from purser_server.store.arrays import columns
+from purser_server.store.changes import case_columns, pending_columns, save_columns
 from purser_server.store.faults import CONNECTION_FAULTS, translate
-from purser_server.store.rows import (
-    detail_of,
-    flags_of,
-    pending_from_row,
-    pending_row,
-    round_from_row,
-    transaction_from_row,
-)
+from purser_server.store.rows import pending_from_row, round_from_row, transaction_from_row
 from purser_server.store.wanted import references, rounds_named, rounds_of_rollbacks
 
 WRITER_SETTINGS = {
@@ -76,7 +69,6 @@ WRITER_SETTINGS = {
 _COMMAND_TIMEOUT_S = 20.0
 _CONNECT_TIMEOUT_S = 5.0
 _RECONNECT_PAUSE_S = 0.05
-_LEASE_MARGIN = timedelta(seconds=3)
 
 House = dict[tuple[int, AccountKind, str], int]
 
@@ -202,7 +194,7 @@ class PostgresWriter:
             players, wallets = await self._lock_wallets(requests)
             known = await self._known(requests)
             flush, rounds = await self._rounds(requests, players, known)
-            seamless = _leases(flush["seamless"])
+            mode_changes, seamless = _modes(flush["modes"])
             return Loaded(
                 numbers_from=flush["numbers_from"],
                 now=flush["now"],
@@ -214,7 +206,7 @@ class PostgresWriter:
                 sessions=await self._sessions(requests),
                 seamless=seamless,
                 pending=await self._pending(requests, players, seamless),
-                mode_changes=_by_operator(flush["mode_changes"]),
+                mode_changes=mode_changes,
             )
 
     async def _lock_wallets(
@@ -334,115 +326,33 @@ class PostgresWriter:
     async def save(self, changes: Changes) -> None:
         """Write everything in one statement; intents of seamless mode in one more.
 
-        Raises ContentionError when an operator's mode has changed since it was read.
+        Raises ContentionError when an operator's mode has changed since it was read, or two
+        movements of different players were given one id.
         """
-        new_rounds = [
-            (operator, round_.number, player, round_.game_id, round_.round_id, *_sums(round_))
-            for operator, player, round_ in changes.new_rounds
-        ]
-        rounds = [(operator, round_.number, *_sums(round_)) for operator, round_ in changes.rounds]
-        wallets = [
-            (operator, wallet.account_number, wallet.balance, wallet.sequence)
-            for operator, wallet in changes.wallets
-        ]
-        reversals = [(r.operator, r.original, r.rollback) for r in changes.reversals]
-        # Ids go into their index in one order, so that no two writers wait for each other.
-        entries = map(_entry_row, sorted(changes.entries, key=_by_id))
         with self._translated():
-            is_in_mode = await self._live.fetchval(
-                sql.SAVE,
-                # All that a flush writes has one time.
-                changes.time,
-                *columns(new_rounds, sql.NEW_ROUNDS),
-                *columns(rounds, sql.CHANGED_ROUNDS),
-                *columns(wallets, sql.WALLETS),
-                *columns(changes.house, sql.HOUSE_CHANGES),
-                *columns(reversals, sql.REVERSALS),
-                *columns(_journal(changes), sql.JOURNAL),
-                *columns(entries, sql.ENTRIES),
-            )
-            if not is_in_mode:
+            # All that a flush writes has one time.
+            time, saved = changes.time, save_columns(changes)
+            if not await self._live.fetchval(sql.SAVE, time, *saved):
                 raise ContentionError("the mode of an operator has changed")
-            if changes.pending or changes.ended:
-                intents = itertools.starmap(pending_row, changes.pending)
-                await self._live.execute(
-                    sql.SAVE_PENDING,
-                    *columns(changes.ended, sql.IDS),
-                    *columns(intents, sql.INTENTS),
-                )
+            if changes.mode_changes:
+                intents = pending_columns(changes)
+                if await self._live.fetchval(sql.SAVE_PENDING, *intents):
+                    raise ContentionError("another writer was given the same id")
+            if changes.ended_cases:
+                await self._live.execute(sql.END_CASES, time, *case_columns(changes))
 
 
 _STATUSES = {int(status): status for status in PlayerStatus}
 
 
-def _entry_row(entry: Entry) -> tuple[object, ...]:
-    of = entry.transaction
-    detail = detail_of(of)
-    return (
-        entry.operator,
-        of.number,
-        of.transaction_id,
-        int(of.type),
-        int(of.state),
-        entry.player,
-        entry.account,
-        entry.contra_account,
-        of.amount,
-        of.change,
-        of.balance_before,
-        of.wallet_sequence,
-        entry.round,
-        of.related_transaction_id,
-        int(of.win_type),
-        flags_of(of),
-        int(of.rollback_outcome),
-        "" if detail is None else json.dumps(detail),
-    )
-
-
-def _by_id(entry: Entry) -> tuple[int, str]:
-    return entry.operator, entry.transaction.transaction_id
-
-
-def _journal(changes: Changes) -> list[tuple[int, int, int, int, int]]:
-    """Return what each operator's history grows by: size, first and last number, and its mode."""
-    numbers: dict[int, list[int]] = {}
-    for entry in changes.entries:
-        numbers.setdefault(entry.operator, []).append(entry.transaction.number)
-    for operator, _, _ in changes.pending:
-        numbers.setdefault(operator, [])
-    return [
-        (
-            operator,
-            len(mine),
-            min(mine, default=0),
-            max(mine, default=0),
-            changes.mode_changes.get(operator, 0),
-        )
-        for operator, mine in sorted(numbers.items())
-    ]
-
-
-def _by_operator(found: Mapping[str, int] | None) -> dict[int, int]:
-    return {} if found is None else {int(operator): number for operator, number in found.items()}
-
-
-def _leases(deadlines_ms: Mapping[str, int] | None) -> dict[int, timedelta]:
-    """Return for how long an attempt holds an intent: its deadline and a margin."""
-    return {
-        operator: timedelta(milliseconds=deadline_ms) + _LEASE_MARGIN
-        for operator, deadline_ms in _by_operator(deadlines_ms).items()
+def _modes(
+    found: Mapping[str, tuple[int, int | None]] | None,
+) -> tuple[dict[int, int], dict[int, timedelta]]:
+    """Return how often operators' modes were changed, and in seamless mode their leases."""
+    modes = {int(operator): mode for operator, mode in (found or {}).items()}
+    leases = {
+        operator: lease_of(deadline_ms)
+        for operator, (_, deadline_ms) in modes.items()
+        if deadline_ms is not None
     }
-
-
-def _sums(round_: Round) -> tuple[Any, ...]:
-    return (
-        round_.opened,
-        round_.currency_code,
-        round_.bets,
-        round_.wins,
-        round_.total_bet,
-        round_.total_win,
-        round_.closers,
-        round_.covered_to,
-    )
+    return {operator: changes for operator, (changes, _) in modes.items()}, leases

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from purser_server.domain.players import Player, WalletBalance
+from purser_server.usecases.modes import Modes
 from purser_server.usecases.players import Players, balance_in
 from purser_server.usecases.seamless import SeamlessMovements
 
@@ -13,8 +14,9 @@ from purser_server.usecases.seamless import SeamlessMovements
 class Balances:
     """Reads balances in both modes."""
 
-    def __init__(self, players: Players, seamless: SeamlessMovements) -> None:
+    def __init__(self, players: Players, modes: Modes, seamless: SeamlessMovements) -> None:
         self._players = players
+        self._modes = modes
         self._seamless = seamless
 
     async def of(
@@ -27,7 +29,7 @@ class Balances:
         player, balances = await self._players.get(operator, player_id)
         if currency_code:
             balances = [balance_in(currency_code, player_id, balances)]
-        mode = await self._seamless.mode_of(operator)
+        mode = await self._modes.of(operator)
         if mode is None:
             return player, balances
         asked = (

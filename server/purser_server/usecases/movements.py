@@ -13,24 +13,28 @@ from purser_server.domain.decisions import Answer, Result
 from purser_server.domain.errors import Reason, Refusal, RefusedError
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
+from purser_server.usecases.modes import Modes
 from purser_server.usecases.seamless import SeamlessMovements
 
 
 class Movements:
     """Hands commands to the ledger, alone or many at a time."""
 
-    def __init__(self, ledger: Ledger, seamless: SeamlessMovements) -> None:
+    def __init__(self, ledger: Ledger, modes: Modes, seamless: SeamlessMovements) -> None:
         self._ledger = ledger
+        self._modes = modes
         self._seamless = seamless
 
     async def execute(self, operator: int, command: Command) -> Answer:
         """Execute one command. Raises RefusedError with the command's own refusal."""
-        mode = self._seamless.last_known(operator)
+        mode = self._modes.last_known(operator)
         if mode is not None and not isinstance(command, CloseRound):
             return await self._seamless.execute(operator, mode, command)
         result = await self._ledger.execute(Request(operator, command))
         if isinstance(result, Refusal):
             raise RefusedError(result)
+        if result.pending is None:
+            return result
         return await self._seamless.carry_late(operator, result)
 
     async def execute_many(
@@ -48,7 +52,7 @@ class Movements:
             if isinstance(results[0], Refusal) and results[0].reason is Reason.WRONG_MODE:
                 raise RefusedError(results[0])
             return results
-        if self._seamless.last_known(operator) is not None:
+        if self._modes.last_known(operator) is not None:
             return await self._ask_for_each(operator, commands)
         results = await self._ledger.execute_each(requests)
         if any(_is_intent(result) for result in results):

@@ -32,7 +32,10 @@ class Operators:
     """The verbs of an operator's life. `forget` drops what is cached of callers."""
 
     def __init__(
-        self, operators: OperatorStore, keys: KeyStore, forget: Callable[[], None]
+        self,
+        operators: OperatorStore,
+        keys: KeyStore,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
         self._operators = operators
         self._keys = keys

@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Protocol
 
 from purser_server.domain.callbacks import CallbackSettings
+from purser_server.domain.cases import Case
 from purser_server.domain.decisions import Session
+from purser_server.domain.game_result import Played
 from purser_server.domain.operators import ApiKey, Operator, Role
 from purser_server.domain.outcomes import Report
 from purser_server.domain.pending import Pending
@@ -184,14 +186,30 @@ class Seamless:
 class PendingStore(Protocol):
     """Movements whose outcome is not known."""
 
-    async def take_due(self, limit: int) -> Sequence[tuple[int, Pending]]:
-        """Take intents that are due, with their operators; nobody else gets them meanwhile."""
-
     async def hold(self, operator: int, transaction_id: str, seconds: float) -> None:
         """Hold an intent for so many seconds from now."""
 
     async def settings(self, operator: int) -> Seamless | None:
         """Return an operator's id and callback settings, or None in transfer mode."""
+
+
+class CaseStore(Protocol):
+    """Cases. A case's number is that of its intent."""
+
+    async def case(self, operator: int, number: int) -> Case | None:
+        """Return a case, open or ended."""
+
+    async def open_cases(self, operator: int | None, after: int, limit: int) -> Sequence[Case]:
+        """Return open cases of one operator, or of all, oldest first, from behind a number."""
+
+
+class GameResultStore(Protocol):
+    """Sums of what was played."""
+
+    async def played(
+        self, operator: int, start: datetime | None, end: datetime | None
+    ) -> Sequence[Played]:
+        """Return what was played from `start` on and before `end`; None leaves a side open."""
 
 
 class Gate(Protocol):
@@ -203,8 +221,8 @@ class Gate(Protocol):
     def note(self, *, is_known: bool) -> None:
         """Note the outcome of a call."""
 
-    def place(self, most: int, within_s: float) -> AbstractAsyncContextManager[None]:
-        """Take a place. Raises RefusedError (OVERLOADED) when none is free within that time."""
+    def place(self, callback: CallbackSettings) -> AbstractAsyncContextManager[None]:
+        """Take a place. Raises RefusedError (OVERLOADED) when none is free within a deadline."""
 
 
 class Casinos(Protocol):

@@ -12,31 +12,39 @@ from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from cachetools import LRUCache
-
-from purser_server.domain.callbacks import CallbackSettings
+from purser_server.domain.callbacks import LEASE_MARGIN
 from purser_server.domain.commands import Bet, Command
 from purser_server.domain.decisions import Answer, Result
 from purser_server.domain.errors import Refusal, RefusedError
 from purser_server.domain.intents import Settle
-from purser_server.domain.outcomes import CallbackOutcome, Phase, Report, casino_unreachable
+from purser_server.domain.outcomes import (
+    Alert,
+    CallbackOutcome,
+    Phase,
+    Report,
+    alerts,
+    casino_unreachable,
+)
 from purser_server.domain.pending import Delays, Pending
 from purser_server.domain.players import WalletBalance, player_not_found
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
+from purser_server.usecases.modes import Modes
 from purser_server.usecases.ports import Casinos, HistoryStore, PendingStore, Seamless
-
-SETTINGS_AGE_S = 1.0
-_OPERATORS_CACHED = 10_000
 
 FIRST_ASK_AGAIN_S = 0.1
 ASKED_FOR_DEADLINES = 3
 """IN_PROGRESS is asked again after this long, doubling, for so many deadlines."""
 
-_LEASE_MARGIN_S = 3.0
-T = TypeVar("T")
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.02, 0.4
+"""A movement that waits for its bet is looked at after this long, doubling, for one deadline."""
+
+STOP_WITHIN_S = 5.0
+"""How long a stop waits for what is under way; another process goes on with the rest."""
+
 _JITTER = 0.2
+T = TypeVar("T")
 
 
 class Step(StrEnum):
@@ -50,6 +58,9 @@ class Step(StrEnum):
 Reached = Callable[[Step], None]
 """Is told of each step; tests let the process die there."""
 
+Raise = Callable[[str, Alert, str], None]
+"""Is told of what people must look at: operator id, kind, a few words."""
+
 
 class SeamlessMovements:
     """Carries movements to the casinos and back. `delays` are those of repetitions."""
@@ -58,162 +69,164 @@ class SeamlessMovements:
         self,
         ledger: Ledger,
         casinos: Casinos,
+        modes: Modes,
         store: PendingStore,
         history: HistoryStore,
         *,
         delays: Delays,
+        alert: Raise,
         reached: Reached = lambda _step: None,
     ) -> None:
         self._ledger = ledger
         self._casinos = casinos
+        self._modes = modes
         self._store = store
         self._history = history
         self._delays = delays
+        self._alert = alert
         self._reached = reached
-        self._settings: LRUCache[int, tuple[Seamless | None, float]] = LRUCache(_OPERATORS_CACHED)
-        self._looking: set[int] = set()
         self._working: set[asyncio.Task[Any]] = set()
 
     async def stop(self) -> None:
-        """Wait for what is under way."""
-        while self._working:
-            await asyncio.gather(*self._working, return_exceptions=True)
-
-    def last_known(self, operator: int) -> Seamless | None:
-        """Return how the operator's casino was called when it was last looked at, if it was.
-
-        Without waiting, so that calls keep their order. The ledger decides by the mode itself.
-        """
-        found = self._settings.get(operator)
-        if found is None:
-            return None
-        seamless, looked_at = found
-        if self._now() - looked_at > SETTINGS_AGE_S and operator not in self._looking:
-            self._looking.add(operator)
-            self._begin(self._look_again(operator))
-        return seamless
-
-    async def mode_of(self, operator: int) -> Seamless | None:
-        """Return how the operator's casino is called, or None in transfer mode; a second old."""
-        found = self._settings.get(operator)
-        if found is None or self._now() - found[1] > SETTINGS_AGE_S:
-            return await self._look(operator)
-        return found[0]
-
-    async def _look_again(self, operator: int) -> None:
-        try:
-            await self._look(operator)
-        finally:
-            self._looking.discard(operator)
-
-    async def _look(self, operator: int) -> Seamless | None:
-        seamless = await self._store.settings(operator)
-        self._settings[operator] = seamless, self._now()
-        return seamless
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+        """Wait for what is under way, though not for long: what is stored is taken up again."""
+        if self._working:
+            await asyncio.wait(self._working, timeout=STOP_WITHIN_S)
+        for task in self._working:
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
 
     # -- a game's request --------------------------------------------------------------------
 
     async def execute(self, operator: int, seamless: Seamless, command: Command) -> Answer:
         """Execute one command. Raises RefusedError with the command's own refusal."""
-        callback = seamless.callback
         gate = self._casinos.gate(operator)
         if isinstance(command, Bet) and not gate.may_send():
             known = await self._history.transaction(operator, command.transaction_id)
             if known is None:
                 raise RefusedError(casino_unreachable(command.transaction_id, is_sent=False))
         # A movement that was begun goes on, whether or not its caller still waits.
-        return await asyncio.shield(
-            self._begin(self._execute(operator, seamless, callback, command))
-        )
+        return await asyncio.shield(self._begin(self._execute(operator, seamless, command)))
 
-    async def _execute(
-        self, operator: int, seamless: Seamless, callback: CallbackSettings, command: Command
-    ) -> Answer:
-        gate = self._casinos.gate(operator)
-        async with gate.place(callback.max_calls_in_flight, callback.deadline_ms / 1_000):
+    async def _execute(self, operator: int, seamless: Seamless, command: Command) -> Answer:
+        async with self._casinos.gate(operator).place(seamless.callback):
             answer = _answer_of(await self._ledger.execute(Request(operator, command)))
             if answer.pending is None or answer.replayed:
                 return answer
-            return await self.carry(operator, seamless, answer)
+            return await self._carry(operator, seamless, answer.pending)
 
     async def carry_late(self, operator: int, answer: Answer) -> Answer:
         """Carry what became an intent though the operator was not known to be in seamless mode.
 
-        Raises RefusedError as `carry` does.
+        Raises RefusedError: the casino's refusal, or CASINO_UNREACHABLE for a bet.
         """
         if answer.pending is None or answer.replayed:
             return answer
-        seamless = await self._look(operator)
+        seamless = await self._modes.look(operator)
         if seamless is None:
             return answer
-        return await asyncio.shield(self._begin(self.carry(operator, seamless, answer)))
+        carried = self._begin(self._carry(operator, seamless, answer.pending))
+        return await asyncio.shield(carried)
 
-    async def carry(self, operator: int, seamless: Seamless, answer: Answer) -> Answer:
-        """Ask the casino for a new intent, and tell the game what came of it.
-
-        Raises RefusedError: the casino's refusal, or CASINO_UNREACHABLE for a bet.
-        """
-        pending = answer.pending
-        assert pending is not None, "there is an intent to carry"
+    async def _carry(self, operator: int, seamless: Seamless, pending: Pending) -> Answer:
+        """Ask the casino for a new intent, and tell the game what came of it."""
         self._reached(Step.INTENT_STORED)
+        after: Pending | None = pending
         if pending.phase is Phase.WAITING:
-            return Answer(pending.transaction, replayed=False)
-        result = await self._attempt(operator, seamless, pending)
-        after = result.pending
+            result = await self._await_turn(operator, seamless, pending)
+            after = result.pending
+        if after is not None and after.phase is Phase.SENDING:
+            result = await self._attempt(operator, seamless, after)
+            after = result.pending
         if after is None:
             return _told(result.transaction)
         if after.phase is Phase.UNDOING:
-            self._begin(self._attempt(operator, seamless, after))
+            self._begin(self._attempt_in_place(operator, seamless, after))
         if after.transaction.type is TransactionType.BET:
             raise RefusedError(casino_unreachable(after.transaction.transaction_id, is_sent=True))
         return Answer(after.transaction, replayed=False)
+
+    async def _await_turn(self, operator: int, seamless: Seamless, pending: Pending) -> Answer:
+        """Wait, though not for long, until the bet of a win or rollback has its outcome.
+
+        Returns the movement with its outcome, or to be sent now, or as it waits on.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + seamless.callback.deadline_ms / 1_000
+        pause_s = FIRST_LOOK_S
+        answer = Answer(pending.transaction, replayed=False, pending=pending)
+        while clock() < until:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_LOOK_S)
+            answer = await self._settle(operator, pending, None)
+            is_ours = not answer.replayed
+            if answer.pending is None or (is_ours and answer.pending.phase is Phase.SENDING):
+                return answer
+        # Whoever else sends it will store what comes of it.
+        return Answer(pending.transaction, replayed=True, pending=pending)
 
     # -- an intent that is due ---------------------------------------------------------------
 
     async def resolve(self, operator: int, pending: Pending) -> None:
         """Go on with an intent that nobody works on. Raises RefusedError: it waits on."""
-        seamless = await self.mode_of(operator)
+        seamless = await self._modes.of(operator)
         if seamless is None:
             return
-        intent = pending.transaction
+        after: Pending | None = pending
         if pending.phase is Phase.WAITING:
             after = (await self._settle(operator, pending, None)).pending
-        elif pending.phase is Phase.SENDING and intent.type is TransactionType.BET:
+        elif pending.phase is Phase.SENDING and pending.transaction.type is TransactionType.BET:
             # Whoever sent it is gone, and nobody knows what the casino made of it.
             gone = Report(Phase.SENDING, CallbackOutcome.UNKNOWN, message="no answer was kept")
             after = (await self._settle(operator, pending, gone)).pending
-        else:
-            after = pending
         while after is not None and after.phase is not Phase.WAITING:
             before = after
-            after = (await self._attempt(operator, seamless, before)).pending
+            after = (await self._attempt_in_place(operator, seamless, before)).pending
             if after is not None and after.phase is before.phase:
                 return
 
     # -- one attempt -------------------------------------------------------------------------
 
+    async def _attempt_in_place(
+        self, operator: int, seamless: Seamless, pending: Pending
+    ) -> Answer:
+        """Make an attempt that no caller has a place for. Raises RefusedError (OVERLOADED)."""
+        async with self._casinos.gate(operator).place(seamless.callback):
+            return await self._attempt(operator, seamless, pending)
+
     async def _attempt(self, operator: int, seamless: Seamless, pending: Pending) -> Answer:
         """Ask the casino once, however often it says IN_PROGRESS, and store what came of it."""
+        report = await self._ask(operator, seamless, pending)
+        is_known = report.outcome not in (CallbackOutcome.UNKNOWN, CallbackOutcome.IN_PROGRESS)
+        self._casinos.gate(operator).note(is_known=is_known)
+        self._reached(Step.ANSWER_HEARD)
+        answer = await self._settle(operator, pending, report)
+        self._reached(Step.OUTCOME_STORED)
+        self._raise_alerts(seamless, pending, report, answer.pending)
+        return answer
+
+    async def _ask(self, operator: int, seamless: Seamless, pending: Pending) -> Report:
         callback = seamless.callback
         clock = asyncio.get_running_loop().time
         until = clock() + ASKED_FOR_DEADLINES * callback.deadline_ms / 1_000
         pause_s = FIRST_ASK_AGAIN_S
         report = await self._casinos.ask(callback, seamless.operator_id, pending)
         while report.outcome is CallbackOutcome.IN_PROGRESS and clock() + pause_s < until:
-            held_s = pause_s + callback.deadline_ms / 1_000 + _LEASE_MARGIN_S
+            held_s = pause_s + callback.deadline_ms / 1_000 + LEASE_MARGIN.total_seconds()
             await self._store.hold(operator, pending.transaction.transaction_id, held_s)
             await asyncio.sleep(pause_s)
             pause_s *= 2
             report = await self._casinos.ask(callback, seamless.operator_id, pending)
-        is_known = report.outcome not in (CallbackOutcome.UNKNOWN, CallbackOutcome.IN_PROGRESS)
-        self._casinos.gate(operator).note(is_known=is_known)
-        self._reached(Step.ANSWER_HEARD)
-        answer = await self._settle(operator, pending, report)
-        self._reached(Step.OUTCOME_STORED)
-        return answer
+        return report
+
+    def _raise_alerts(
+        self, seamless: Seamless, pending: Pending, report: Report, after: Pending | None
+    ) -> None:
+        of = pending.transaction
+        words = f"{of.type.name} {of.transaction_id}: {report.outcome.name} {report.message}"
+        for alert in alerts(pending.movement, report):
+            self._alert(seamless.operator_id, alert, words)
+        if after is not None and after.is_case and not pending.is_case:
+            self._alert(seamless.operator_id, Alert.CASE_OPENED, words)
 
     async def _settle(self, operator: int, pending: Pending, report: Report | None) -> Answer:
         intent = pending.transaction
@@ -236,13 +249,12 @@ class SeamlessMovements:
 
         Raises RefusedError: PLAYER_NOT_FOUND, CASINO_UNREACHABLE, OVERLOADED.
         """
-        callback = seamless.callback
         gate = self._casinos.gate(operator)
         if not gate.may_send():
             raise RefusedError(casino_unreachable("", is_sent=False))
-        async with gate.place(callback.max_calls_in_flight, callback.deadline_ms / 1_000):
+        async with gate.place(seamless.callback):
             report = await self._casinos.balance(
-                callback, seamless.operator_id, player_id, currency_code
+                seamless.callback, seamless.operator_id, player_id, currency_code
             )
         gate.note(is_known=report.outcome is not CallbackOutcome.UNKNOWN)
         if report.outcome is CallbackOutcome.PLAYER_NOT_FOUND:

@@ -23,25 +23,51 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from purser.type.v1 import money_pb2 as purser_dot_type_dot_v1_dot_money__pb2
+from purser.wallet.v1 import wallet_pb2 as purser_dot_wallet_dot_v1_dot_wallet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$purser/admin/v1/ledger_service.proto\x12\x0fpurser.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x13VerifyLedgerRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\"\xd8\x01\n\x14VerifyLedgerResponse\x12\x12\n\nconsistent\x18\x01 \x01(\x08\x12*\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x18.purser.admin.v1.Finding\x12\x33\n\x06\x63ounts\x18\x03 \x01(\x0b\x32#.purser.admin.v1.VerificationCounts\x12/\n\x0bverify_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x66indings_truncated\x18\x05 \x01(\x08\"\xd0\x01\n\x07\x46inding\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.purser.admin.v1.FindingKind\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x11\n\tplayer_id\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\x12\x16\n\x0etransaction_id\x18\x05 \x01(\t\x12\x10\n\x08round_id\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x10\n\x08\x65xpected\x18\x08 \x01(\t\x12\r\n\x05\x66ound\x18\t \x01(\t\"\x99\x01\n\x12VerificationCounts\x12\x11\n\toperators\x18\x01 \x01(\x03\x12\x0f\n\x07players\x18\x02 \x01(\x03\x12\x0f\n\x07wallets\x18\x03 \x01(\x03\x12\x16\n\x0ehouse_accounts\x18\x04 \x01(\x03\x12\x14\n\x0ctransactions\x18\x05 \x01(\x03\x12\x10\n\x08postings\x18\x06 \x01(\x03\x12\x0e\n\x06rounds\x18\x07 \x01(\x03*\xef\x02\n\x0b\x46indingKind\x12\x1c\n\x18\x46INDING_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x46INDING_KIND_ZERO_SUM_BROKEN\x10\x01\x12!\n\x1d\x46INDING_KIND_BALANCE_MISMATCH\x10\x02\x12\x1d\n\x19\x46INDING_KIND_SEQUENCE_GAP\x10\x03\x12%\n!FINDING_KIND_POSTING_CHAIN_BROKEN\x10\x04\x12!\n\x1d\x46INDING_KIND_NEGATIVE_BALANCE\x10\x05\x12&\n\"FINDING_KIND_ROUND_TOTALS_MISMATCH\x10\x06\x12&\n\"FINDING_KIND_TRANSACTION_MALFORMED\x10\x07\x12\"\n\x1e\x46INDING_KIND_REVERSAL_MISMATCH\x10\x08\x12 \n\x1c\x46INDING_KIND_PLAYER_MISMATCH\x10\t2l\n\rLedgerService\x12[\n\x0cVerifyLedger\x12$.purser.admin.v1.VerifyLedgerRequest\x1a%.purser.admin.v1.VerifyLedgerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$purser/admin/v1/ledger_service.proto\x12\x0fpurser.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apurser/type/v1/money.proto\x1a\x1dpurser/wallet/v1/wallet.proto\"*\n\x13VerifyLedgerRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\"\xd8\x01\n\x14VerifyLedgerResponse\x12\x12\n\nconsistent\x18\x01 \x01(\x08\x12*\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x18.purser.admin.v1.Finding\x12\x33\n\x06\x63ounts\x18\x03 \x01(\x0b\x32#.purser.admin.v1.VerificationCounts\x12/\n\x0bverify_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x66indings_truncated\x18\x05 \x01(\x08\"\xd0\x01\n\x07\x46inding\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.purser.admin.v1.FindingKind\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x11\n\tplayer_id\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\x12\x16\n\x0etransaction_id\x18\x05 \x01(\t\x12\x10\n\x08round_id\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x10\n\x08\x65xpected\x18\x08 \x01(\t\x12\r\n\x05\x66ound\x18\t \x01(\t\"\x99\x01\n\x12VerificationCounts\x12\x11\n\toperators\x18\x01 \x01(\x03\x12\x0f\n\x07players\x18\x02 \x01(\x03\x12\x0f\n\x07wallets\x18\x03 \x01(\x03\x12\x16\n\x0ehouse_accounts\x18\x04 \x01(\x03\x12\x14\n\x0ctransactions\x18\x05 \x01(\x03\x12\x10\n\x08postings\x18\x06 \x01(\x03\x12\x0e\n\x06rounds\x18\x07 \x01(\x03\"\x89\x01\n\x14GetGameResultRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x15GetGameResultResponse\x12\x31\n\x0cgame_results\x18\x01 \x03(\x0b\x32\x1b.purser.admin.v1.GameResult\"\xfc\x01\n\nGameResult\x12\x15\n\rcurrency_code\x18\x01 \x01(\t\x12#\n\x04\x62\x65ts\x18\x02 \x01(\x0b\x32\x15.purser.type.v1.Money\x12#\n\x04wins\x18\x03 \x01(\x0b\x32\x15.purser.type.v1.Money\x12(\n\trollbacks\x18\x04 \x01(\x0b\x32\x15.purser.type.v1.Money\x12%\n\x06result\x18\x05 \x01(\x0b\x32\x15.purser.type.v1.Money\x12\x11\n\tbet_count\x18\x06 \x01(\x03\x12\x11\n\twin_count\x18\x07 \x01(\x03\x12\x16\n\x0erollback_count\x18\x08 \x01(\x03\"R\n\x14ListOpenCasesRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x15ListOpenCasesResponse\x12-\n\nopen_cases\x18\x01 \x03(\x0b\x32\x19.purser.admin.v1.OpenCase\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0eGetCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"?\n\x0fGetCaseResponse\x12,\n\topen_case\x18\x01 \x01(\x0b\x32\x19.purser.admin.v1.OpenCase\"d\n\x12ResolveCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12/\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x1d.purser.admin.v1.CaseDecision\x12\x0c\n\x04note\x18\x03 \x01(\t\"U\n\x13ResolveCaseResponse\x12,\n\topen_case\x18\x01 \x01(\x0b\x32\x19.purser.admin.v1.OpenCase\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\x9c\x03\n\x08OpenCase\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x16\n\x0etransaction_id\x18\x03 \x01(\t\x12/\n\x04type\x18\x04 \x01(\x0e\x32!.purser.wallet.v1.TransactionType\x12\x11\n\tplayer_id\x18\x05 \x01(\t\x12%\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x15.purser.type.v1.Money\x12)\n\x05since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x03\x12\x12\n\nlast_error\x18\t \x01(\t\x12)\n\x05state\x18\n \x01(\x0e\x32\x1a.purser.admin.v1.CaseState\x12/\n\x08\x64\x65\x63ision\x18\x0b \x01(\x0e\x32\x1d.purser.admin.v1.CaseDecision\x12\x0c\n\x04note\x18\x0c \x01(\t\x12,\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xef\x02\n\x0b\x46indingKind\x12\x1c\n\x18\x46INDING_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x46INDING_KIND_ZERO_SUM_BROKEN\x10\x01\x12!\n\x1d\x46INDING_KIND_BALANCE_MISMATCH\x10\x02\x12\x1d\n\x19\x46INDING_KIND_SEQUENCE_GAP\x10\x03\x12%\n!FINDING_KIND_POSTING_CHAIN_BROKEN\x10\x04\x12!\n\x1d\x46INDING_KIND_NEGATIVE_BALANCE\x10\x05\x12&\n\"FINDING_KIND_ROUND_TOTALS_MISMATCH\x10\x06\x12&\n\"FINDING_KIND_TRANSACTION_MALFORMED\x10\x07\x12\"\n\x1e\x46INDING_KIND_REVERSAL_MISMATCH\x10\x08\x12 \n\x1c\x46INDING_KIND_PLAYER_MISMATCH\x10\t*n\n\tCaseState\x12\x1a\n\x16\x43\x41SE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41SE_STATE_OPEN\x10\x01\x12\x17\n\x13\x43\x41SE_STATE_RESOLVED\x10\x02\x12\x17\n\x13\x43\x41SE_STATE_ANSWERED\x10\x03*g\n\x0c\x43\x61seDecision\x12\x1d\n\x19\x43\x41SE_DECISION_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43\x41SE_DECISION_APPLIED\x10\x01\x12\x1d\n\x19\x43\x41SE_DECISION_NOT_APPLIED\x10\x02\x32\xd4\x03\n\rLedgerService\x12[\n\x0cVerifyLedger\x12$.purser.admin.v1.VerifyLedgerRequest\x1a%.purser.admin.v1.VerifyLedgerResponse\x12^\n\rGetGameResult\x12%.purser.admin.v1.GetGameResultRequest\x1a&.purser.admin.v1.GetGameResultResponse\x12^\n\rListOpenCases\x12%.purser.admin.v1.ListOpenCasesRequest\x1a&.purser.admin.v1.ListOpenCasesResponse\x12L\n\x07GetCase\x12\x1f.purser.admin.v1.GetCaseRequest\x1a .purser.admin.v1.GetCaseResponse\x12X\n\x0bResolveCase\x12#.purser.admin.v1.ResolveCaseRequest\x1a$.purser.admin.v1.ResolveCaseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'purser.admin.v1.ledger_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINDINGKIND']._serialized_start=721
-  _globals['_FINDINGKIND']._serialized_end=1088
-  _globals['_VERIFYLEDGERREQUEST']._serialized_start=90
-  _globals['_VERIFYLEDGERREQUEST']._serialized_end=132
-  _globals['_VERIFYLEDGERRESPONSE']._serialized_start=135
-  _globals['_VERIFYLEDGERRESPONSE']._serialized_end=351
-  _globals['_FINDING']._serialized_start=354
-  _globals['_FINDING']._serialized_end=562
-  _globals['_VERIFICATIONCOUNTS']._serialized_start=565
-  _globals['_VERIFICATIONCOUNTS']._serialized_end=718
-  _globals['_LEDGERSERVICE']._serialized_start=1090
-  _globals['_LEDGERSERVICE']._serialized_end=1198
+  _globals['_FINDINGKIND']._serialized_start=2136
+  _globals['_FINDINGKIND']._serialized_end=2503
+  _globals['_CASESTATE']._serialized_start=2505
+  _globals['_CASESTATE']._serialized_end=2615
+  _globals['_CASEDECISION']._serialized_start=2617
+  _globals['_CASEDECISION']._serialized_end=2720
+  _globals['_VERIFYLEDGERREQUEST']._serialized_start=149
+  _globals['_VERIFYLEDGERREQUEST']._serialized_end=191
+  _globals['_VERIFYLEDGERRESPONSE']._serialized_start=194
+  _globals['_VERIFYLEDGERRESPONSE']._serialized_end=410
+  _globals['_FINDING']._serialized_start=413
+  _globals['_FINDING']._serialized_end=621
+  _globals['_VERIFICATIONCOUNTS']._serialized_start=624
+  _globals['_VERIFICATIONCOUNTS']._serialized_end=777
+  _globals['_GETGAMERESULTREQUEST']._serialized_start=780
+  _globals['_GETGAMERESULTREQUEST']._serialized_end=917
+  _globals['_GETGAMERESULTRESPONSE']._serialized_start=919
+  _globals['_GETGAMERESULTRESPONSE']._serialized_end=993
+  _globals['_GAMERESULT']._serialized_start=996
+  _globals['_GAMERESULT']._serialized_end=1248
+  _globals['_LISTOPENCASESREQUEST']._serialized_start=1250
+  _globals['_LISTOPENCASESREQUEST']._serialized_end=1332
+  _globals['_LISTOPENCASESRESPONSE']._serialized_start=1334
+  _globals['_LISTOPENCASESRESPONSE']._serialized_end=1429
+  _globals['_GETCASEREQUEST']._serialized_start=1431
+  _globals['_GETCASEREQUEST']._serialized_end=1464
+  _globals['_GETCASERESPONSE']._serialized_start=1466
+  _globals['_GETCASERESPONSE']._serialized_end=1529
+  _globals['_RESOLVECASEREQUEST']._serialized_start=1531
+  _globals['_RESOLVECASEREQUEST']._serialized_end=1631
+  _globals['_RESOLVECASERESPONSE']._serialized_start=1633
+  _globals['_RESOLVECASERESPONSE']._serialized_end=1718
+  _globals['_OPENCASE']._serialized_start=1721
+  _globals['_OPENCASE']._serialized_end=2133
+  _globals['_LEDGERSERVICE']._serialized_start=2723
+  _globals['_LEDGERSERVICE']._serialized_end=3191
 # @@protoc_insertion_point(module_scope)

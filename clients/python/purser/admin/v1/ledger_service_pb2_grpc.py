@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LedgerServiceStub:
-    """Checks the ledger against itself.
+    """Checks the ledger against itself, and tells and settles what is in it.
 
     Every movement debits one account and credits another by the same amount, and
     every posting to a wallet stores the balance before and after. So the whole
@@ -62,10 +62,30 @@ class LedgerServiceStub:
                 request_serializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.VerifyLedgerRequest.SerializeToString,
                 response_deserializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.VerifyLedgerResponse.FromString,
                 _registered_method=True)
+        self.GetGameResult = channel.unary_unary(
+                '/purser.admin.v1.LedgerService/GetGameResult',
+                request_serializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetGameResultRequest.SerializeToString,
+                response_deserializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetGameResultResponse.FromString,
+                _registered_method=True)
+        self.ListOpenCases = channel.unary_unary(
+                '/purser.admin.v1.LedgerService/ListOpenCases',
+                request_serializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.ListOpenCasesRequest.SerializeToString,
+                response_deserializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.ListOpenCasesResponse.FromString,
+                _registered_method=True)
+        self.GetCase = channel.unary_unary(
+                '/purser.admin.v1.LedgerService/GetCase',
+                request_serializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetCaseRequest.SerializeToString,
+                response_deserializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetCaseResponse.FromString,
+                _registered_method=True)
+        self.ResolveCase = channel.unary_unary(
+                '/purser.admin.v1.LedgerService/ResolveCase',
+                request_serializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.ResolveCaseRequest.SerializeToString,
+                response_deserializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.ResolveCaseResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
-    """Checks the ledger against itself.
+    """Checks the ledger against itself, and tells and settles what is in it.
 
     Every movement debits one account and credits another by the same amount, and
     every posting to a wallet stores the balance before and after. So the whole
@@ -104,6 +124,62 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetGameResult(self, request, context):
+        """Tells what an operator's games kept of the money that was bet, per currency,
+        in transfer mode as in seamless mode. It reads the history of that time.
+
+        Over all time, `result` is the balance of the ledger's game result accounts.
+
+        Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOpenCases(self, request, context):
+        """Lists the open cases of one operator, or of all, oldest movement first.
+
+        A movement of seamless mode becomes a case when its casino has given no
+        answer that counts for long (24 hours unless set otherwise), or has refused
+        what it may not refuse, such as a win. Purser goes on to ask, every 15
+        minutes unless set otherwise: a definitive answer ends a case, and so does
+        `ResolveCase`.
+
+        Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCase(self, request, context):
+        """Returns a case, open or ended, with the decision and its note.
+
+        Reasons: INVALID_FIELD, CASE_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveCase(self, request, context):
+        """Ends an open case by a person's decision. First agree with the casino what
+        became of the movement there: from now on Purser does not ask it any more,
+        and what it answers late changes nothing.
+
+        | movement | APPLIED | NOT_APPLIED |
+        | --- | --- | --- |
+        | bet | COMPLETED | ROLLED_BACK |
+        | win | COMPLETED | REFUSED with CASINO_REFUSED |
+        | rollback | COMPLETED, its original is rolled back | REFUSED with CASINO_REFUSED |
+
+        The same decision again changes nothing and is answered with `replayed`; the
+        first note stays.
+
+        Reasons: INVALID_FIELD, CASE_NOT_FOUND, CASE_ALREADY_RESOLVED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +187,26 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.VerifyLedger,
                     request_deserializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.VerifyLedgerRequest.FromString,
                     response_serializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.VerifyLedgerResponse.SerializeToString,
+            ),
+            'GetGameResult': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGameResult,
+                    request_deserializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetGameResultRequest.FromString,
+                    response_serializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetGameResultResponse.SerializeToString,
+            ),
+            'ListOpenCases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOpenCases,
+                    request_deserializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.ListOpenCasesRequest.FromString,
+                    response_serializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.ListOpenCasesResponse.SerializeToString,
+            ),
+            'GetCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCase,
+                    request_deserializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetCaseRequest.FromString,
+                    response_serializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetCaseResponse.SerializeToString,
+            ),
+            'ResolveCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveCase,
+                    request_deserializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.ResolveCaseRequest.FromString,
+                    response_serializer=purser_dot_admin_dot_v1_dot_ledger__service__pb2.ResolveCaseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -121,7 +217,7 @@ def add_LedgerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LedgerService:
-    """Checks the ledger against itself.
+    """Checks the ledger against itself, and tells and settles what is in it.
 
     Every movement debits one account and credits another by the same amount, and
     every posting to a wallet stores the balance before and after. So the whole
@@ -163,6 +259,114 @@ class LedgerService:
             '/purser.admin.v1.LedgerService/VerifyLedger',
             purser_dot_admin_dot_v1_dot_ledger__service__pb2.VerifyLedgerRequest.SerializeToString,
             purser_dot_admin_dot_v1_dot_ledger__service__pb2.VerifyLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGameResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/purser.admin.v1.LedgerService/GetGameResult',
+            purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetGameResultRequest.SerializeToString,
+            purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetGameResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOpenCases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/purser.admin.v1.LedgerService/ListOpenCases',
+            purser_dot_admin_dot_v1_dot_ledger__service__pb2.ListOpenCasesRequest.SerializeToString,
+            purser_dot_admin_dot_v1_dot_ledger__service__pb2.ListOpenCasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/purser.admin.v1.LedgerService/GetCase',
+            purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetCaseRequest.SerializeToString,
+            purser_dot_admin_dot_v1_dot_ledger__service__pb2.GetCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/purser.admin.v1.LedgerService/ResolveCase',
+            purser_dot_admin_dot_v1_dot_ledger__service__pb2.ResolveCaseRequest.SerializeToString,
+            purser_dot_admin_dot_v1_dot_ledger__service__pb2.ResolveCaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -176,7 +176,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: NOT_FOUND
     Metadata: case_id
     Final: no
-    Example: {"reason": "CASE_NOT_FOUND", "domain": "purser", "metadata": {"case_id": "case-12"}}
+    Example: {"reason": "CASE_NOT_FOUND", "domain": "purser", "metadata": {"case_id": "case-3-98304"}}
     """
     ERROR_REASON_ORDER_NOT_FOUND: _ErrorReason.ValueType  # 28
     """No reward of this transaction id exists for this player. Refunds answer it
@@ -380,7 +380,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CASINO_REFUSED: _ErrorReason.ValueType  # 72
     """The casino refused the movement, for a reason that has no value of its own
     here. `outcome` is the casino's answer, `casino_message` its text, meant for
-    logs and never for players.
+    logs and never for players. Where the casino gave no answer that counts and a
+    person decided that it was not applied, `outcome` is NOT_APPLIED.
 
     Code: FAILED_PRECONDITION
     Metadata: outcome, casino_message
@@ -399,8 +400,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "CASINO_UNREACHABLE", "domain": "purser", "metadata": {"transaction_id": "bet-1001", "state": "PENDING"}}
     """
     ERROR_REASON_CASE_ALREADY_RESOLVED: _ErrorReason.ValueType  # 74
-    """The case was resolved before, by the other decision. `state` is the decision
-    that stands: APPLIED or NOT_APPLIED.
+    """The case has ended in another way than asked for. `state` is the decision that
+    stands, APPLIED or NOT_APPLIED, or ANSWERED where the casino gave a definitive
+    answer after all.
 
     Code: FAILED_PRECONDITION
     Metadata: state
@@ -508,7 +510,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: UNIMPLEMENTED
     Metadata: feature
     Final: no
-    Example: {"reason": "NOT_SERVED_YET", "domain": "purser", "metadata": {"feature": "seamless mode"}}
+    Example: {"reason": "NOT_SERVED_YET", "domain": "purser", "metadata": {"feature": "points"}}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -643,7 +645,7 @@ ERROR_REASON_CASE_NOT_FOUND: ErrorReason.ValueType  # 27
 Code: NOT_FOUND
 Metadata: case_id
 Final: no
-Example: {"reason": "CASE_NOT_FOUND", "domain": "purser", "metadata": {"case_id": "case-12"}}
+Example: {"reason": "CASE_NOT_FOUND", "domain": "purser", "metadata": {"case_id": "case-3-98304"}}
 """
 ERROR_REASON_ORDER_NOT_FOUND: ErrorReason.ValueType  # 28
 """No reward of this transaction id exists for this player. Refunds answer it
@@ -847,7 +849,8 @@ Example: {"reason": "MODE_CHANGE_BLOCKED", "domain": "purser", "metadata": {"wal
 ERROR_REASON_CASINO_REFUSED: ErrorReason.ValueType  # 72
 """The casino refused the movement, for a reason that has no value of its own
 here. `outcome` is the casino's answer, `casino_message` its text, meant for
-logs and never for players.
+logs and never for players. Where the casino gave no answer that counts and a
+person decided that it was not applied, `outcome` is NOT_APPLIED.
 
 Code: FAILED_PRECONDITION
 Metadata: outcome, casino_message
@@ -866,8 +869,9 @@ Final: no
 Example: {"reason": "CASINO_UNREACHABLE", "domain": "purser", "metadata": {"transaction_id": "bet-1001", "state": "PENDING"}}
 """
 ERROR_REASON_CASE_ALREADY_RESOLVED: ErrorReason.ValueType  # 74
-"""The case was resolved before, by the other decision. `state` is the decision
-that stands: APPLIED or NOT_APPLIED.
+"""The case has ended in another way than asked for. `state` is the decision that
+stands, APPLIED or NOT_APPLIED, or ANSWERED where the casino gave a definitive
+answer after all.
 
 Code: FAILED_PRECONDITION
 Metadata: state
@@ -975,7 +979,7 @@ ERROR_REASON_NOT_SERVED_YET: ErrorReason.ValueType  # 93
 Code: UNIMPLEMENTED
 Metadata: feature
 Final: no
-Example: {"reason": "NOT_SERVED_YET", "domain": "purser", "metadata": {"feature": "seamless mode"}}
+Example: {"reason": "NOT_SERVED_YET", "domain": "purser", "metadata": {"feature": "points"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
