@@ -9,16 +9,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 
-import psutil
 import pytest
 
-from purser_server.bench.casino import Casino, LedgerError, new_id, pairs
+from purser.wallet.v1.wallet_pb2 import TRANSACTION_TYPE_BET, Transaction
+from purser_server.bench.casino import FUNDS, Casino, LedgerError, new_id, pairs
 from purser_server.bench.run import Plan
+from purser_server.bench.seamless import seamless_casino
 from purser_server.bench.window import Window
-from purser_server.bench.workloads import WORKLOADS, anyone, one, zipf
+from purser_server.bench.workloads import WORKLOADS, Workload, anyone, one, zipf
+from tests.support.leftovers import processes_of
 from tests.support.process import ADMIN_KEY, PurserProcess, run_purser
 
 PLAYERS = [f"p{number}" for number in range(100)]
@@ -48,11 +52,22 @@ def test_players_are_chosen_as_the_workload_says() -> None:
     assert often.count("p0") > 10 * max(1, often.count("p99"))
 
 
-@pytest.fixture
-async def casino(server: PurserProcess) -> Casino:
-    async with Casino(server.address, ADMIN_KEY) as made:
+@asynccontextmanager
+async def a_casino(server: PurserProcess, *, is_seamless: bool) -> AsyncIterator[Casino]:
+    context = (
+        seamless_casino(server.address, ADMIN_KEY, 4)
+        if is_seamless
+        else Casino(server.address, ADMIN_KEY)
+    )
+    async with context as made:
         await made.add_players(4, lambda _more: None)
-        yield made  # type: ignore[misc]
+        yield made
+
+
+@pytest.fixture
+async def casino(server: PurserProcess) -> AsyncIterator[Casino]:
+    async with a_casino(server, is_seamless=False) as made:
+        yield made
 
 
 async def test_a_figure_counts_when_the_ledger_holds_all_that_was_acknowledged(
@@ -77,17 +92,33 @@ async def test_a_figure_does_not_count_when_an_acknowledged_transaction_is_missi
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 async def test_every_workload_plays_until_its_window_is_over(
-    casino: Casino, workload: object
+    server: PurserProcess, workload: Workload
 ) -> None:
-    window = Window(0.0, 0.3)
-    pick = workload.players(casino.players)  # type: ignore[attr-defined]
-    load = asyncio.create_task(workload.load(casino, window, pick, 4))  # type: ignore[attr-defined]
-    await window.warm_up()
-    await window.count()
-    await load
+    async with a_casino(server, is_seamless=workload.is_seamless) as casino:
+        window = Window(0.0, 0.3)
+        pick = workload.players(casino.players)
+        load = asyncio.create_task(workload.load(casino, window, pick, 4))
+        await window.warm_up()
+        await window.count()
+        await load
 
-    assert window.acknowledged
-    await casino.verify(window.acknowledged)
+        assert window.acknowledged
+        assert (casino.keeper_pid is not None) == workload.is_seamless
+        await casino.verify(window.acknowledged)
+
+
+async def test_a_seamless_figure_does_not_count_when_the_casino_has_other_money_than_is_recorded(
+    server: PurserProcess,
+) -> None:
+    async with a_casino(server, is_seamless=True) as casino:
+        await casino.verify([])
+        made = pairs(2, lambda: casino.players[0])
+        await casino.verify(await casino.play(made))
+        # As if Purser had recorded a bet that the casino knows nothing of.
+        casino.note(Transaction(player_id="player-0", type=TRANSACTION_TYPE_BET, amount=FUNDS))
+
+        with pytest.raises(LedgerError, match="the casino has 999999999997 of player-0, but -3 is"):
+            await casino.verify([])
 
 
 def test_the_name_of_a_workload_chooses_it_alone_and_a_part_all_that_have_it() -> None:
@@ -96,17 +127,30 @@ def test_the_name_of_a_workload_chooses_it_alone_and_a_part_all_that_have_it() -
     ]
     assert len(Plan(only="unary, 1").workloads) == 2
     assert len(Plan(only="combining client, 1").workloads) == 2
+    seamless = "seamless bet+win, 64 in flight"
+    assert [each.name for each in Plan(only=seamless).workloads] == [seamless]
     assert len(Plan().workloads) == len(WORKLOADS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", ["", "players: took"], ids=["in pgbench", "in a workload"])
-def test_a_terminated_run_leaves_nothing_behind(after: str, short_tmp: Path) -> None:
+@pytest.mark.parametrize(
+    ("only", "after"),
+    [
+        ("unary", ""),
+        ("unary", "players: took"),
+        ("seamless", "players of a seamless casino: took"),
+    ],
+    ids=["in pgbench", "in a workload", "in a seamless workload"],
+)
+def test_a_terminated_run_leaves_nothing_behind(only: str, after: str, short_tmp: Path) -> None:
     folder = short_tmp / new_id()[:8]
     folder.mkdir()
     # As a script's background job has it: without Ctrl-C.
     with subprocess.Popen(
-        [sys.executable, "-m", "purser_server", "bench", "--players", "10", "--seconds", "1"],
+        [
+            *(sys.executable, "-m", "purser_server", "bench"),
+            *("--players", "10", "--seconds", "1", "--only", only),
+        ],
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -130,26 +174,23 @@ def test_a_terminated_run_leaves_nothing_behind(after: str, short_tmp: Path) -> 
     assert [path for path in folder.iterdir() if path.is_dir()] == []
 
 
-def processes_of(folder: Path) -> list[str]:
-    """Return the command lines that name a folder in this one: servers and PostgreSQLs."""
-    lines = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
-    return [line for line in lines if f"{folder}/" in line]
-
-
 @pytest.mark.slow
-async def test_the_command_prints_a_table_and_writes_json(tmp_path: Path) -> None:
+@pytest.mark.parametrize("only", ["unary, 64", "seamless bet+win, 64 in flight"])
+async def test_the_command_prints_a_table_and_writes_json(only: str, tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     code, output, errors = await run_purser(
         *("bench", "--players", "10", "--size", "100", "--seconds", "1"),
-        *("--only", "unary, 16", "--json", str(file)),
+        *("--only", only, "--json", str(file)),
     )
 
     assert code == 0, errors
-    assert "unary, 16 in flight" in output
+    assert "64 in flight" in output
     report = json.loads(file.read_text())
     assert len(report["pgbench_tps"]) == 2
     (line,) = report["figures"]
     assert line["operations_per_s"] > 0
+    assert line["server_cpu_us"] > 0
+    assert (line["casino_cpu_us"] > 0) == only.startswith("seamless")
     assert line["ratio_to_pgbench"] == pytest.approx(
         line["operations_per_s"] / (sum(report["pgbench_tps"]) / 2)
     )

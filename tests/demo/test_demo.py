@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from purser_server.demo import chapters, story
+from purser_server.demo import casino_chapters, chapters, story
 from purser_server.demo.requests import deposit
 from purser_server.demo.stage import Stage
+from tests.support.leftovers import processes_of
 
 pytestmark = pytest.mark.slow
 
@@ -55,18 +55,12 @@ def run(tmpdir: Path) -> subprocess.CompletedProcess[str]:
 
 def assert_nothing_left(tmpdir: Path) -> None:
     deadline = time.monotonic() + 20
-    while (left := processes_of(tmpdir)) and time.monotonic() < deadline:
+    while (left := processes_of(tmpdir, "purser-demo-")) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == []
     # A program that ends while Python tries whether the folder can be written to leaves the small
     # file of that trial; everything of Purser's own lives in folders.
     assert [path for path in tmpdir.iterdir() if path.is_dir() or path.stat().st_size > 8] == []
-
-
-def processes_of(tmpdir: Path) -> list[str]:
-    """Return the command lines that name a folder of this demo: its server, its PostgreSQL."""
-    lines = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
-    return [line for line in lines if f"{tmpdir}/purser-demo-" in line]
 
 
 def test_demo_plays_the_whole_story(tmpdir_of_demo: Path) -> None:
@@ -89,7 +83,16 @@ def test_demo_plays_the_whole_story(tmpdir_of_demo: Path) -> None:
         "Withdraw withdraw-1 -€ 145.00 balance € 0.00",
         "withdraw-1 WITHDRAWAL COMPLETED € 145.00 € 145.00 € 0.00 9",
         "bet-3 BET ROLLED_BACK € 20.00 € 130.00 € 110.00 5 round-2",
-        "transactions 14",
+        "Bet bet-1 -€ 10.00 the casino has € 90.00",
+        "Win win-1 +€ 25.00 the casino has € 115.00",
+        "Bet bet-2 refused: CASINO_UNREACHABLE state PENDING",
+        "GetTransaction bet-2 ROLLED_BACK",
+        "Bet bet-2 refused: TRANSACTION_ROLLED_BACK replayed true",
+        "Purser's account bob € 100.00 +€ 15.00 = € 115.00",
+        "GetBalance bob the casino has € 115.00",
+        "purser-casino ended with exit code 0",
+        "operators 2",
+        "transactions 17",
         "the ledger is consistent",
         "ended with exit code 0",
         "All of it came true",
@@ -111,7 +114,9 @@ def test_demo_tells_why_its_server_cannot_start(tmpdir_of_demo: Path) -> None:
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after", ["starting the server", "A casino is set up"])
+@pytest.mark.parametrize(
+    "after", ["starting the server", "A casino is set up", "The casino keeps the money", "roll it"]
+)
 def test_interrupted_demo_cleans_up(told: signal.Signals, after: str, tmpdir_of_demo: Path) -> None:
     with subprocess.Popen(
         [PURSER, "demo"],
@@ -142,4 +147,19 @@ def test_demo_fails_when_an_expectation_does(
     said = " ".join(capsys.readouterr().err.split())
     wanted = "the balance after Deposit deposit-1 should be € 100.00, but is € 90.00"
     assert f"The demo failed: {wanted}" in said
+    assert_nothing_left(tmpdir_of_demo)
+
+
+def test_demo_fails_when_the_casino_keeps_a_stake_that_nobody_knows_of(
+    tmpdir_of_demo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The answer is lost, and every rollback with it.
+    faults = "bet:drop-after@2,rollback:drop-before"
+    monkeypatch.setattr(casino_chapters, "FAULTS", faults)
+    monkeypatch.setattr(casino_chapters, "SETTLED_WITHIN_S", 1.0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmpdir_of_demo))
+    monkeypatch.setenv("TMPDIR", str(tmpdir_of_demo))
+    assert story.play() == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "The demo failed: bet-2 is still pending after 1 s" in said
     assert_nothing_left(tmpdir_of_demo)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from random import choice, getrandbits
 from types import TracebackType
 from typing import Any, Self
@@ -21,12 +21,22 @@ from purser.type.v1.money_pb2 import Money
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser.wallet.v1.player_service_pb2 import CreatePlayerRequest
 from purser.wallet.v1.player_service_pb2_grpc import PlayerServiceStub
+from purser.wallet.v1.wallet_pb2 import (
+    TRANSACTION_STATE_COMPLETED,
+    WIN_TYPE_PROMO,
+    Transaction,
+)
 from purser.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 FUNDS = Money(currency_code="EUR", minor_units=10**12)
-_STAKE = Money(currency_code="EUR", minor_units=100)
+STAKE_MINOR = 100
+PAYOUT_MINOR = 97
+"""Less than the stake, so that a bet and a win that are both missing show in a balance."""
+
+_STAKE = Money(currency_code="EUR", minor_units=STAKE_MINOR)
+_PAYOUT = Money(currency_code="EUR", minor_units=PAYOUT_MINOR)
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-_PLAYERS_AT_ONCE = 64
+CALLS_AT_ONCE = 64
 _MESSAGES_AT_ONCE = 4
 MESSAGE_OPERATIONS = 1_000
 _BOUND_S = 600.0
@@ -44,37 +54,51 @@ def new_id() -> str:
     return f"{getrandbits(128):032x}"
 
 
-class Casino:
-    """One operator of the server at `address`; use it as a context manager."""
+def new_operator_id() -> str:
+    """Return an id for an operator of one run."""
+    return f"bench-{secrets.token_hex(4)}"
 
-    def __init__(self, address: str, admin_key: str) -> None:
+
+def player_names(count: int) -> list[str]:
+    """Return the ids of so many players."""
+    return [f"player-{number}" for number in range(count)]
+
+
+class Casino:
+    """One operator of the server at `address`; use it as a context manager.
+
+    `keeper_pid` is the process that keeps its players' money, if it is another than Purser's.
+    """
+
+    def __init__(self, address: str, admin_key: str, operator_id: str = "") -> None:
         self.address = address
         self.api_key = ""
         self.players: list[str] = []
+        self.operator_id = operator_id or new_operator_id()
+        self.keeper_pid: int | None = None
         self._position = 0
-        self._operator_id = f"bench-{secrets.token_hex(4)}"
         options = (
             ("grpc.enable_http_proxy", 0),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         )
         self._channel = grpc.aio.insecure_channel(address, options=options)
         channel: Any = self._channel
-        self._admin = (("authorization", f"Bearer {admin_key}"),)
-        self._operators: Any = OperatorServiceStub(channel)
+        self.admin = (("authorization", f"Bearer {admin_key}"),)
+        self.operators: Any = OperatorServiceStub(channel)
         self._ledger: Any = LedgerServiceStub(channel)
         self._players: Any = PlayerServiceStub(channel)
         self.wallet: Any = WalletServiceStub(channel)
 
     async def __aenter__(self) -> Self:
         """Create the operator and its key."""
-        await self._operators.CreateOperator(
-            CreateOperatorRequest(operator_id=self._operator_id), metadata=self._admin
+        await self.operators.CreateOperator(
+            CreateOperatorRequest(operator_id=self.operator_id), metadata=self.admin
         )
-        made = await self._operators.CreateApiKey(
+        made = await self.operators.CreateApiKey(
             CreateApiKeyRequest(
-                operator_id=self._operator_id, roles=[operator_pb2.API_KEY_ROLE_BACKEND]
+                operator_id=self.operator_id, roles=[operator_pb2.API_KEY_ROLE_BACKEND]
             ),
-            metadata=self._admin,
+            metadata=self.admin,
         )
         self.api_key = made.api_key
         return self
@@ -95,16 +119,7 @@ class Casino:
 
     async def add_players(self, count: int, done: Progress) -> None:
         """Create players and fund each with far more than a run can lose."""
-        self.players = [f"player-{number}" for number in range(count)]
-        waiting = iter(self.players)
-
-        async def create() -> None:
-            for player in waiting:
-                request = CreatePlayerRequest(player_id=player, currency_codes=["EUR"])
-                await self._players.CreatePlayer(request, metadata=self.metadata)
-                done(1)
-
-        await asyncio.gather(*(create() for _ in range(_PLAYERS_AT_ONCE)))
+        await self.link_players(player_names(count), done)
         for some in _in_parts(self.players, MESSAGE_OPERATIONS):
             await self.execute(
                 [
@@ -116,6 +131,19 @@ class Casino:
                     for player in some
                 ]
             )
+
+    async def link_players(self, players: list[str], done: Progress) -> None:
+        """Create players."""
+        self.players = players
+        waiting = iter(players)
+
+        async def create() -> None:
+            for player in waiting:
+                request = CreatePlayerRequest(player_id=player, currency_codes=["EUR"])
+                await self._players.CreatePlayer(request, metadata=self.metadata)
+                done(1)
+
+        await asyncio.gather(*(create() for _ in range(CALLS_AT_ONCE)))
 
     async def fill(self, transactions: int, done: Progress) -> None:
         """Play bets and wins of random players until so many transactions are written."""
@@ -153,32 +181,46 @@ class Casino:
         in the history was answered too late to count.
         """
         verified = await self._ledger.VerifyLedger(
-            VerifyLedgerRequest(operator_id=self._operator_id),
-            metadata=self._admin,
+            VerifyLedgerRequest(operator_id=self.operator_id),
+            metadata=self.admin,
             timeout=_BOUND_S,
         )
         if not verified.consistent:
             raise LedgerError(f"the ledger does not verify: {verified.findings[0].message}")
-        found = await self._history_since()
+        found: Counter[str] = Counter()
+        async for transaction in self._history_since():
+            if transaction.state == TRANSACTION_STATE_COMPLETED:
+                found[transaction.transaction_id] += 1
+                self.note(transaction)
         for transaction_id in ids:
             if found[transaction_id] != 1:
                 raise LedgerError(f"{transaction_id} stands {found[transaction_id]} times")
 
-    async def _history_since(self) -> Counter[str]:
-        """Follow the feed from where the last verification ended up to a deposit made now."""
+    def note(self, transaction: Transaction) -> None:
+        """Is told by `verify` of each transaction that took place."""
+
+    async def _history_since(self) -> AsyncIterator[Transaction]:
+        """Follow the feed from where the last verification ended up to a win made now.
+
+        That win pays nothing and belongs to no round: it can be made in either mode.
+        """
         end = new_id()
-        deposit = pb.DepositRequest(transaction_id=end, player_id=self.players[0], amount=FUNDS)
-        await self.wallet.Deposit(deposit, metadata=self.metadata)
-        found: Counter[str] = Counter()
+        nothing = pb.WinRequest(
+            transaction_id=end,
+            player_id=self.players[0],
+            amount=Money(currency_code="EUR"),
+            win_type=WIN_TYPE_PROMO,
+        )
+        await self.wallet.Win(nothing, metadata=self.metadata)
         feed = self.wallet.WatchTransactions(
             pb.WatchTransactionsRequest(after_position=self._position), metadata=self.metadata
         )
         async for news in feed:
-            found[news.transaction.transaction_id] += 1
+            yield news.transaction
             self._position = news.position
             if news.transaction.transaction_id == end:
                 feed.cancel()
-                return found
+                return
         raise LedgerError("the feed ended before its end was seen")
 
 
@@ -212,11 +254,11 @@ def bet(player: str, round_id: str) -> pb.BetRequest:
 
 
 def win(player: str, round_id: str) -> pb.WinRequest:
-    """Return the win of the round's bet, as much as the stake, which closes the round."""
+    """Return the win of the round's bet, a bit less than the stake, which closes the round."""
     return pb.WinRequest(
         transaction_id=f"{round_id}-w",
         player_id=player,
-        amount=_STAKE,
+        amount=_PAYOUT,
         game_id="slots",
         round_id=round_id,
         bet_transaction_id=f"{round_id}-b",

@@ -15,6 +15,7 @@ class Cpu:
     server: float
     postgres: float
     client: float
+    casino: float
 
     def since(self, before: Cpu) -> Cpu:
         """Return what was used in between."""
@@ -22,15 +23,17 @@ class Cpu:
             self.server - before.server,
             self.postgres - before.postgres,
             self.client - before.client,
+            self.casino - before.casino,
         )
 
 
 class Processes:
-    """The server with its workers, its PostgreSQL, and this client."""
+    """The server with its workers, its PostgreSQL, this client, and a casino if there is one."""
 
-    def __init__(self, server_pid: int) -> None:
+    def __init__(self, server_pid: int, casino_pid: int | None = None) -> None:
         self._server = psutil.Process(server_pid)
         self._client = psutil.Process()
+        self._casino = None if casino_pid is None else psutil.Process(casino_pid)
 
     def cpu(self) -> Cpu:
         """Return the CPU time of each part so far."""
@@ -41,7 +44,8 @@ class Processes:
                     postgres += _seconds(child)
                 else:
                     server += _seconds(child)
-        return Cpu(server, postgres, _seconds(self._client))
+        casino = 0.0 if self._casino is None else _seconds(self._casino)
+        return Cpu(server, postgres, _seconds(self._client), casino)
 
     def server_memory_mib(self) -> float:
         """Return the resident memory of the largest server process, in MiB."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -23,9 +23,11 @@ from purser_server.bench.casino import Progress as Done
 from purser_server.bench.pgbench import Pgbench, PgbenchError
 from purser_server.bench.processes import Processes
 from purser_server.bench.report import Figures, Report
+from purser_server.bench.seamless import seamless_casino
 from purser_server.bench.window import Window
 from purser_server.bench.workloads import WORKLOADS, Workload
-from purser_server.demo.server_process import ServerError, running_server
+from purser_server.demo.program import ProgramError
+from purser_server.demo.server_process import ServerProcess, running_server
 from purser_server.ops.embedded_postgres import EmbeddedPostgresError
 from purser_server.ops.postgres_programs import MAJOR_VERSION
 
@@ -61,7 +63,7 @@ async def run(plan: Plan, console: Console) -> Report:
     """Measure everything. Raises BenchError, also when a figure does not count."""
     try:
         return await _run(plan, console)
-    except (LedgerError, PgbenchError, ServerError, EmbeddedPostgresError) as error:
+    except (LedgerError, PgbenchError, ProgramError, EmbeddedPostgresError) as error:
         raise BenchError(str(error)) from error
     except grpc.aio.AioRpcError as error:
         raise BenchError(f"{error.code().name}: {error.details()}") from error
@@ -74,25 +76,51 @@ async def _run(plan: Plan, console: Console) -> Report:
             done(1)
         options = ("--workers", str(plan.workers), "--log-level", "warning")
         with running_server("purser-bench-", *options) as server:
-            async with Casino(server.address, server.admin_key) as casino:
-                with _bar(console, "players", plan.players) as done:
-                    await casino.add_players(plan.players, done)
-                with _bar(console, "transactions", plan.filled) as done:
-                    await casino.fill(plan.filled, done)
-                processes = Processes(server.pid)
-                measured = []
-                for workload in plan.workloads:
-                    with _bar(console, workload.name, 1) as done:
-                        line = await _measure(workload, plan, casino, processes)
-                        done(1)
-                    console.print(f"  {line.operations_per_s:,.0f}/s", highlight=False)
-                    measured.append(line)
+            measured = await _measure_all(plan, server, console)
         with _bar(console, "PostgreSQL's pgbench", 1) as done:
             tps.append(await pgbench.tps(plan.seconds))
             done(1)
     ratio = mean(tps)
     figures = [replace(line, ratio_to_pgbench=line.operations_per_s / ratio) for line in measured]
     return Report(_conditions(plan), tps, figures)
+
+
+async def _measure_all(plan: Plan, server: ServerProcess, console: Console) -> list[Figures]:
+    """Measure first what is played in Purser's own wallets, then what a casino is asked for."""
+    own = [workload for workload in plan.workloads if not workload.is_seamless]
+    seamless = [workload for workload in plan.workloads if workload.is_seamless]
+    measured = []
+    if own or plan.filled:
+        async with Casino(server.address, server.admin_key) as casino:
+            with _bar(console, "players", plan.players) as done:
+                await casino.add_players(plan.players, done)
+            with _bar(console, "transactions", plan.filled) as done:
+                await casino.fill(plan.filled, done)
+            measured += await _measure_at(casino, own, plan, server, console)
+    if seamless:
+        async with seamless_casino(server.address, server.admin_key, plan.players) as casino:
+            with _bar(console, "players of a seamless casino", plan.players) as done:
+                await casino.add_players(plan.players, done)
+            measured += await _measure_at(casino, seamless, plan, server, console)
+    return measured
+
+
+async def _measure_at(
+    casino: Casino,
+    workloads: Sequence[Workload],
+    plan: Plan,
+    server: ServerProcess,
+    console: Console,
+) -> list[Figures]:
+    processes = Processes(server.pid, casino.keeper_pid)
+    measured = []
+    for workload in workloads:
+        with _bar(console, workload.name, 1) as done:
+            line = await _measure(workload, plan, casino, processes)
+            done(1)
+        console.print(f"  {line.operations_per_s:,.0f}/s", highlight=False)
+        measured.append(line)
+    return measured
 
 
 async def _measure(workload: Workload, plan: Plan, casino: Casino, processes: Processes) -> Figures:
@@ -115,6 +143,7 @@ async def _measure(workload: Workload, plan: Plan, casino: Casino, processes: Pr
         used.server / window.operations * 1e6,
         used.postgres / window.operations * 1e6,
         used.client / window.operations * 1e6,
+        used.casino / window.operations * 1e6,
         memory,
     )
 

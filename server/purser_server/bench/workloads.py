@@ -6,6 +6,7 @@ import asyncio
 from bisect import bisect
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import accumulate
 from random import choice, random
 from time import perf_counter
@@ -13,10 +14,20 @@ from typing import Any
 
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser_client import AsyncPurserClient, Money
-from purser_server.bench.casino import Casino, acknowledged, bet, new_id, pairs, win
+from purser_server.bench.casino import (
+    PAYOUT_MINOR,
+    STAKE_MINOR,
+    Casino,
+    acknowledged,
+    bet,
+    new_id,
+    pairs,
+    win,
+)
 from purser_server.bench.window import Window
 
-_STAKE = Money("1.00", "EUR")
+_STAKE = Money(Decimal(STAKE_MINOR).scaleb(-2), "EUR")
+_PAYOUT = Money(Decimal(PAYOUT_MINOR).scaleb(-2), "EUR")
 _ZIPF_EXPONENT = 1.1
 
 Pick = Callable[[], str]
@@ -28,12 +39,16 @@ Load = Callable[[Casino, Window, Pick, int], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One line of the table. `in_flight` counts calls or, for batches, messages."""
+    """One line of the table. `in_flight` counts calls or, for batches, messages.
+
+    A seamless one is played at a casino that keeps its players' money itself.
+    """
 
     name: str
     load: Load
     in_flight: int
     players: Callable[[Sequence[str]], Pick]
+    is_seamless: bool = False
 
 
 def anyone(players: Sequence[str]) -> Pick:
@@ -84,7 +99,7 @@ async def combined(casino: Casino, window: Window, pick: Pick, in_flight: int) -
             sent = perf_counter()
             await client.win(
                 player,
-                _STAKE,
+                _PAYOUT,
                 game_id="slots",
                 round_id=round_id,
                 transaction_id=win_id,
@@ -146,4 +161,8 @@ WORKLOADS = (
     Workload("spread players, 256 in flight", combined, 256, anyone),
     Workload("one hot player, 256 in flight", combined, 256, one),
     Workload("zipf players, 256 in flight", combined, 256, zipf),
+    Workload("seamless bet+win, 64 in flight", unary, 64, anyone, is_seamless=True),
+    Workload(
+        "seamless bet+win, combining client, 64 in flight", combined, 64, anyone, is_seamless=True
+    ),
 )

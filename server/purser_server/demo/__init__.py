@@ -1,4 +1,5 @@
-"""`purser demo`: a casino's first day, played by a client against a server of its own.
+"""`purser demo`: the story of two casinos, played by a client against a server of its own.
 
 A client like any other: it knows the generated stubs and gRPC, and nothing of the server's rooms.
+The second casino, in seamless mode, is the reference casino, in a process of its own.
 """

@@ -6,7 +6,7 @@ with it, and the casino moves it out again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from purser.admin.v1.ledger_service_pb2 import VerifyLedgerRequest
 from purser.admin.v1.operator_pb2 import API_KEY_ROLE_BACKEND
@@ -230,7 +230,7 @@ def leave(stage: Stage, session_id: str) -> None:
 def read_history(stage: Stage) -> list[Transaction]:
     """List every transaction, page by page; return them, oldest first."""
     stage.narrator.chapter("The history", "ListTransactions, oldest first. Nothing is ever erased.")
-    history = list(_newest_first(stage.casino))[::-1]
+    history = list(newest_first(stage.casino, PLAYER))[::-1]
     stage.narrator.history(history)
     sequences = [each.wallet_sequence for each in history if each.wallet_sequence]
     expect("the sequence of the wallet's postings", sequences, list(range(1, 10)))
@@ -238,8 +238,8 @@ def read_history(stage: Stage) -> list[Transaction]:
     return history
 
 
-def verify(narrator: Narrator, admin: Client, history: list[Transaction]) -> None:
-    """Have the server recompute the whole ledger from its history."""
+def verify(narrator: Narrator, admin: Client, history: Sequence[Transaction]) -> None:
+    """Have the server recompute the whole ledger. `history` is all that happened at all casinos."""
     narrator.chapter("The books", "VerifyLedger recomputes every balance from the history.")
     result = admin.call(admin.ledger.VerifyLedger, VerifyLedgerRequest())
     narrator.counts({field.name: value for field, value in result.counts.ListFields()})
@@ -249,10 +249,11 @@ def verify(narrator: Narrator, admin: Client, history: list[Transaction]) -> Non
     narrator.step("VerifyLedger", "", "the ledger is consistent")
 
 
-def _newest_first(casino: Client) -> Iterator[Transaction]:
+def newest_first(casino: Client, player: str) -> Iterator[Transaction]:
+    """List a player's transactions, page by page."""
     token = ""
     while True:
-        request = ListTransactionsRequest(player_id=PLAYER, page_size=10, page_token=token)
+        request = ListTransactionsRequest(player_id=player, page_size=10, page_token=token)
         page = casino.call(casino.wallet.ListTransactions, request)
         yield from page.transactions
         token = page.next_page_token

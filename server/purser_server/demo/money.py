@@ -25,8 +25,7 @@ def shown_minor(minor_units: int) -> str:
     return f"€ {Decimal(minor_units).scaleb(-2):,.2f}"
 
 
-def shown_change(before: Money, after: Money) -> str:
-    """Return what lies between two balances, with its sign: "-€ 12.50"."""
-    change = after.minor_units - before.minor_units
-    sign = "-" if change < 0 else "+"
-    return f"{sign}{shown_minor(abs(change))}"
+def shown_change(change_minor: int) -> str:
+    """Return a change of a balance, given in cents, with its sign: "-€ 12.50"."""
+    sign = "-" if change_minor < 0 else "+"
+    return f"{sign}{shown_minor(abs(change_minor))}"

@@ -43,8 +43,13 @@ class Narrator:
 
     def movement(self, rpc: str, transaction: Transaction) -> None:
         """Tell of money that moved, and what the wallet holds then."""
-        change = shown_change(transaction.balance_before, transaction.balance_after)
-        outcome = f"{change:>11}   balance {shown(transaction.balance_after)}"
+        before, after = transaction.balance_before, transaction.balance_after
+        self.change(rpc, transaction, after.minor_units - before.minor_units, "balance")
+
+    def change(self, rpc: str, transaction: Transaction, change_minor: int, holder: str) -> None:
+        """Tell of money that moved, by so many cents, and what its holder has then."""
+        after = shown(transaction.balance_after)
+        outcome = f"{shown_change(change_minor):>11}   {holder} {after}"
         self.step(rpc, transaction.transaction_id, outcome)
 
     def refusal(self, rpc: str, who: str, refused: Refused) -> None:

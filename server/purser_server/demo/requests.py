@@ -28,11 +28,18 @@ def withdraw_all(transaction_id: str) -> WithdrawRequest:
     )
 
 
-def bet(transaction_id: str, amount: str, round_id: str, session_id: str = "") -> BetRequest:
+def bet(
+    transaction_id: str,
+    amount: str,
+    round_id: str,
+    session_id: str = "",
+    *,
+    player: str = PLAYER,
+) -> BetRequest:
     """A stake of the game."""
     return BetRequest(
         transaction_id=transaction_id,
-        player_id=PLAYER,
+        player_id=player,
         amount=eur(amount),
         game_id=GAME,
         round_id=round_id,
@@ -41,12 +48,18 @@ def bet(transaction_id: str, amount: str, round_id: str, session_id: str = "") -
 
 
 def win(
-    transaction_id: str, amount: str, round_id: str, *, of_bet: str = "", closes: bool = False
+    transaction_id: str,
+    amount: str,
+    round_id: str,
+    *,
+    of_bet: str = "",
+    closes: bool = False,
+    player: str = PLAYER,
 ) -> WinRequest:
     """What the game pays, for one bet or for all open bets of the round."""
     return WinRequest(
         transaction_id=transaction_id,
-        player_id=PLAYER,
+        player_id=player,
         amount=eur(amount),
         game_id=GAME,
         round_id=round_id,

@@ -39,9 +39,10 @@ Answer = TypeVar("Answer", bound=Moved)
 class Stage:
     """Makes calls as the casino, compares every answer with the story, and has it told."""
 
-    def __init__(self, narrator: Narrator, casino: Client) -> None:
+    def __init__(self, narrator: Narrator, casino: Client, player: str = PLAYER) -> None:
         self.narrator = narrator
         self.casino = casino
+        self._player = player
         self._balance = eur("0.00")
 
     def moves(self, rpc: Rpc[Request, Answer], request: Request, *, leaves: str) -> Transaction:
@@ -65,7 +66,22 @@ class Stage:
         who: str,
         **metadata: str,
     ) -> None:
-        """Make a call that must be refused for this reason, with these metadata at least."""
+        """Make a call that must be refused for this reason, with these metadata at least.
+
+        Nothing may have moved.
+        """
+        self.fails(rpc, request, reason, who, **metadata)
+        self.still_holds()
+
+    def fails(
+        self,
+        rpc: Rpc[Request, Any],
+        request: Request,
+        reason: str,
+        who: str,
+        **metadata: str,
+    ) -> None:
+        """Make a call that must fail in this way, whatever it may have moved."""
         name = f"{_name(request)} {who}"
         try:
             answer = self.casino.call(rpc, request)
@@ -73,7 +89,6 @@ class Stage:
             expect(f"the reason that refuses {name}", refused.reason or str(refused), reason)
             for key, value in metadata.items():
                 expect(f"{key} in the refusal of {name}", refused.metadata.get(key), value)
-            self.still_holds()
             self.narrator.refusal(_name(request), who, refused)
             return
         raise StoryError(f"{name} should be refused with {reason}, but succeeded:\n{answer}")
@@ -85,9 +100,12 @@ class Stage:
 
     def still_holds(self) -> None:
         """Read the balance, which must be what it was last."""
-        request = GetBalanceRequest(player_id=PLAYER, currency_code=CURRENCY)
-        answer = self.casino.call(self.casino.wallet.GetBalance, request)
-        expect("the balance that GetBalance reads", answer.balances[0].balance, self._balance)
+        expect("the balance that GetBalance reads", self.balance(), self._balance)
+
+    def balance(self) -> Money:
+        """Read the balance; in seamless mode it is the casino's own."""
+        request = GetBalanceRequest(player_id=self._player, currency_code=CURRENCY)
+        return self.casino.call(self.casino.wallet.GetBalance, request).balances[0].balance
 
 
 def expect(what: str, found: object, wanted: object) -> None:

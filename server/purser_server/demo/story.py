@@ -8,11 +8,11 @@ import time
 
 from rich.console import Console
 
-from purser_server.demo import chapters
+from purser_server.demo import casino_chapters, chapters
 from purser_server.demo.client import Client, Refused
 from purser_server.demo.printing import Narrator
+from purser_server.demo.program import ProgramError
 from purser_server.demo.server_process import (
-    ServerError,
     ServerProcess,
     running_server,
     terminated_like_interrupted,
@@ -34,11 +34,11 @@ def play() -> int:
     try:
         with terminated_like_interrupted():
             _play(narrator)
-    except (ServerError, StoryError, OSError) as error:
+    except (ProgramError, StoryError, OSError) as error:
         errors.print(f"The demo failed: {error}")
         return _EXIT_FAILED
     except KeyboardInterrupt:
-        errors.print("Interrupted: the server is stopped, and its files are removed.")
+        errors.print("Interrupted: all that was started is stopped, and the files are removed.")
         return _EXIT_INTERRUPTED
     narrator.end(f"All of it came true, in {time.monotonic() - started:.1f} s.")
     narrator.remark("Next: `purser serve`, and the quick start in README.md.")
@@ -75,7 +75,8 @@ def _play_as_client(narrator: Narrator, server: ServerProcess) -> None:
             chapters.send_atomic_group(stage)
             chapters.leave(stage, session_id)
             history = chapters.read_history(stage)
-        chapters.verify(narrator, admin, history)
+        others = casino_chapters.play(narrator, admin, server.address)
+        chapters.verify(narrator, admin, [*history, *others])
 
 
 def _stop(narrator: Narrator, server: ServerProcess) -> None:
