@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -19,24 +20,19 @@ CALLERS = 6
 CALLS_EACH = 25
 
 
-@pytest.fixture(scope="module")
-async def two_workers(postgres: EmbeddedPostgres) -> AsyncIterator[PurserProcess]:
-    """A server of two processes on one port."""
-    async with PurserProcess("--database-url", postgres.url, "--workers", "2") as process:
-        yield process
+@pytest.fixture(scope="module", params=["1 server", "2 servers", "2 workers", "4 workers"])
+async def servers(
+    request: pytest.FixtureRequest, postgres: EmbeddedPostgres
+) -> AsyncIterator[list[PurserProcess]]:
+    """The processes that serve one database; workers share one port."""
+    count, what = request.param.split()
+    options = [["--workers", count]] if what == "workers" else [[]] * int(count)
+    async with AsyncExitStack() as stack:
+        processes = [PurserProcess("--database-url", postgres.url, *more) for more in options]
+        yield [await stack.enter_async_context(process) for process in processes]
+    for process in processes:
         errors = process.errors.decode()
-    assert "Traceback" not in errors, errors
-
-
-@pytest.fixture(params=["one process", "two servers", "two workers"])
-def servers(request: pytest.FixtureRequest) -> list[PurserProcess]:
-    """The processes that serve one database."""
-    names = {
-        "one process": ["server"],
-        "two servers": ["server", "second_server"],
-        "two workers": ["two_workers"],
-    }[request.param]
-    return [request.getfixturevalue(name) for name in names]
+        assert "Traceback" not in errors, errors
 
 
 @pytest.fixture

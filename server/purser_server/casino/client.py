@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -144,7 +144,7 @@ def _open(settings: CallbackSettings) -> grpc.aio.Channel:
 
 
 def _request_id() -> str:
-    return str(uuid.uuid4())
+    return secrets.token_hex(16)
 
 
 def _question_of(operator_id: str, pending: Pending) -> _Question:
@@ -206,6 +206,8 @@ def _balance(question: _Question, answer: Any) -> int | None:
 
 
 def _printable(text: str, most: int) -> str:
+    if text.isprintable():
+        return text[:most]
     return "".join(character for character in text if character.isprintable())[:most]
 
 

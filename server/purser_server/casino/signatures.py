@@ -17,7 +17,7 @@ def signature(secret: str, path: str, timestamp: int, request: bytes) -> str:
     """
     digest = hashlib.sha256(request).hexdigest()
     signed = f"{path}\n{timestamp}\n{digest}"
-    return hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), signed.encode(), "sha256").hex()
 
 
 def signature_metadata(

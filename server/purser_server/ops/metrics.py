@@ -65,6 +65,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._seen_callbacks: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._alerts = Counter(
             "purser_casino_alerts",
             "What people must look at, by operator and kind.",
@@ -94,8 +95,14 @@ class Metrics:
 
     def observe_callback(self, operator_id: str, method: str, outcome: str, seconds: float) -> None:
         """Count one call to a casino."""
-        self._callbacks.labels(operator_id, method, outcome).inc()
-        self._callback_seconds.labels(operator_id).observe(seconds)
+        key = operator_id, method, outcome
+        found = self._seen_callbacks.get(key)
+        if found is None:
+            found = self._callbacks.labels(*key), self._callback_seconds.labels(operator_id)
+            self._seen_callbacks[key] = found
+        callbacks, callback_seconds = found
+        callbacks.inc()
+        callback_seconds.observe(seconds)
 
     def count_alert(self, operator_id: str, alert: str) -> None:
         """Count what people must look at."""
