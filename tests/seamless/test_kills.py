@@ -68,7 +68,7 @@ async def test_what_was_under_way_when_purser_died_is_settled_after_it(
 
         async with PurserProcess(*options) as server:
             again = await _scene(server, keeper, operator_id)
-            again._brought.update(scene._brought)
+            again.brought.update(scene.brought)
             await again.all_settled()
             await again.assert_agreement()
             # Whatever was decided, money moved at most once, and all or nothing.
