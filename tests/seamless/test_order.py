@@ -107,6 +107,22 @@ async def test_a_win_that_waits_settles_its_bet_already(seamless: Seamless, begu
     await seamless.assert_agreement()
 
 
+async def test_a_win_that_is_not_paid_yet_settles_its_bet_already(seamless: Seamless) -> None:
+    player = await seamless.new_player(100)
+    await seamless.games.bet(player, eur("5.00"), "r1", "b1")
+    seamless.casino.faults.set("win:unavailable")
+    await seamless.games.win(player, eur("20.00"), "r1", "b1", "w1")
+
+    with refused("BET_ALREADY_SETTLED"):
+        await seamless.games.rollback(player, "b1", "u1")
+
+    seamless.casino.faults.set("")
+    assert (await seamless.settled("w1")).state == COMPLETED
+    assert not seamless.casino.calls("Rollback")
+    assert seamless.money(player) == 11_500
+    await seamless.assert_agreement()
+
+
 # -- a rollback that the game asks for -----------------------------------------------------------
 
 
