@@ -256,3 +256,15 @@ async def test_the_casino_stops_although_calls_hang(hasty: Desk) -> None:
             desk = Desk(casino, deadline_s=0.2)
             assert await desk.bet("b-1") == "status DEADLINE_EXCEEDED"
             await desk.close()
+
+
+async def test_at_rest_means_that_nothing_is_left_to_be_applied(
+    reference: ReferenceCasino, hasty: Desk
+) -> None:
+    reference.faults.set("bet:before-late=500ms")
+    assert await hasty.bet("b-1") == "status DEADLINE_EXCEEDED"
+    assert hasty.money == "100.00"
+
+    await reference.faults.at_rest()
+
+    assert hasty.money == "95.00"

@@ -50,8 +50,6 @@ async def test_after_any_faults_casino_transactions_and_ledger_agree(
 
     assert answered, "nothing went well: the test has not tested anything"
     assert not await seamless.transactions(PENDING)
-    # What still was under way at the casino has arrived by now.
-    await asyncio.sleep(1.5)
     await seamless.assert_agreement()
 
 

@@ -13,16 +13,24 @@ _LISTENS = re.compile(rb"^Casino listens on (\S+:\d+)\n$")
 
 
 class CasinoProcess:
-    """`purser-casino serve` with the given options; the secret comes by the environment."""
+    """`purser-casino serve` with the given options; the secret comes by the environment.
+
+    The port is a free one at first, and the same again at each start after that.
+    """
 
     def __init__(self, operator_id: str, secret: str, *options: str) -> None:
-        self.address = ""
-        self._words = ("serve", "--listen", "127.0.0.1:0", "--operator", operator_id, *options)
+        self.address = "127.0.0.1:0"
+        self._words = ("--operator", operator_id, *options)
         self._env = {"PURSER_CASINO_SIGNING_SECRET": secret}
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> CasinoProcess:
-        self._process = await start_casino(*self._words, **self._env)
+        return await self.start()
+
+    async def start(self) -> CasinoProcess:
+        """Start it, and wait until it listens."""
+        words = ("serve", "--listen", self.address, *self._words)
+        self._process = await start_casino(*words, **self._env)
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), START_BOUND_S)
         found = _LISTENS.match(line)

@@ -91,6 +91,11 @@ class Faults:
                 proceed = self._with(rule, call, proceed)
         return await proceed()
 
+    async def at_rest(self) -> None:
+        """Wait until nothing is left to be applied whose caller may have hung up."""
+        while self._begun:
+            await asyncio.gather(*self._begun, return_exceptions=True)
+
     async def end(self) -> None:
         """Cancel what still waits to be applied."""
         for task in self._begun:

@@ -89,6 +89,8 @@ def begin_win(
     refusal = refuse_bet_reference(win, bet) or refuse_round(win, round_)
     if refusal is None and win.win_type is WinType.REGULAR and _is_closing(win, others):
         return round_closed(win.transaction_id, win.round_id)
+    if refusal is None and _may_lose_its_bets(win, round_, others):
+        return Phase.WAITING
     return refusal or Phase.SENDING
 
 
@@ -127,7 +129,7 @@ def resume_win(
     win: Win, round_: Round | None, bet: Transaction | None, earlier: Sequence[Pending]
 ) -> Refusal | Phase:
     """Tell whether a win that waited may be sent now. `earlier` are the intents before it."""
-    if _awaits_bets(win, earlier):
+    if _awaits_bets(win, earlier) or _may_lose_its_bets(win, round_, earlier):
         return Phase.WAITING
     refusal = refuse_bet_reference(win, bet)
     needs_bet = win.win_type is WinType.REGULAR and bet is None
@@ -236,6 +238,18 @@ def _awaits_bets(win: Win, others: Iterable[Pending]) -> bool:
         and win.bet_transaction_id in ("", other.transaction.transaction_id)
         for other in others
     )
+
+
+def _may_lose_its_bets(win: Win, round_: Round | None, others: Iterable[Pending]) -> bool:
+    """Tell whether all bets that a win covers are being rolled back: it needs one that stands."""
+    if win.bet_transaction_id or win.win_type is not WinType.REGULAR or round_ is None:
+        return False
+    undone = {
+        other.transaction.related_transaction_id
+        for other in others
+        if other.original_type is TransactionType.BET and _same_round(win, other.transaction)
+    }
+    return 0 < round_.bets <= len(undone)
 
 
 def _is_paid(bet: Transaction, others: Iterable[Pending]) -> bool:
