@@ -126,8 +126,8 @@ class PurserServer:
 class _ByName:
     """A server as the generated code sees it, which finds each call's method by its name.
 
-    For methods that are registered one by one grpc.aio waits for the next call of every one of
-    them at each call; with thirty of them that takes longer than the rest of the way in.
+    For methods that are registered one by one grpc.aio begins, at each call, to wait for the next
+    call of every one of them; with thirty of them that is a tenth of what an empty call takes.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:
