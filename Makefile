@@ -41,11 +41,14 @@ serve: $(INSTALLED) ## Run the server on 127.0.0.1:50051 with a PostgreSQL of it
 bench: $(INSTALLED) ## Measure this machine, with pgbench beside (BENCH="--size 10000000 --players 1000000")
 	$(BIN)/purser bench --json bench.json $(BENCH)
 
+# Two at a time, each with a PostgreSQL and servers of its own; tests of one file stay together.
+SIDE_BY_SIDE := -n 2 --dist loadfile
+
 test: $(INSTALLED) ## Run the whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 test-fast: $(INSTALLED) ## Run the tests that take no more than a few seconds each
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m 'not slow'
 
 # A bound of its own: one test of the long run may take far longer than any other test may.
 faults: $(INSTALLED) ## Run the fault tests for long (PURSER_FAULT_ROUNDS, default 200)

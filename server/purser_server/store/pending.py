@@ -16,19 +16,26 @@ from purser_server.store.statements import PENDING_COLUMNS
 from purser_server.store.tables import operators
 from purser_server.usecases.ports import Seamless
 
+_LOOKED_AT = 5_000
+"""How many due intents a look ranks; behind so many of one operator's others wait for a look."""
+
 # Whoever takes an intent holds it for an attempt and a margin, by PostgreSQL's clock. Of each
 # operator only a few are taken, so that one whose casino hangs does not keep the others waiting.
 _TAKE = text(f"""
-WITH due AS MATERIALIZED (
-  SELECT mine.*
-  FROM journal_ends e
-  CROSS JOIN LATERAL (
-    SELECT operator_no, transaction_id FROM pending
-    WHERE operator_no = e.operator_no AND due_time <= clock_timestamp()
-    ORDER BY due_time LIMIT :each FOR UPDATE SKIP LOCKED
-  ) AS mine
-  WHERE e.mode_changes > 0 AND e.operator_no <> ALL (:busy)
-  LIMIT :limit
+WITH looked_at AS (
+  SELECT operator_no, transaction_id, due_time FROM pending
+  WHERE due_time <= clock_timestamp() AND operator_no <> ALL (:busy)
+  ORDER BY due_time LIMIT {_LOOKED_AT}
+), ranked AS (
+  SELECT operator_no, transaction_id,
+         row_number() OVER (PARTITION BY operator_no ORDER BY due_time) AS place
+  FROM looked_at
+), due AS (
+  SELECT p.operator_no, p.transaction_id
+  FROM ranked r
+  JOIN pending p ON p.operator_no = r.operator_no AND p.transaction_id = r.transaction_id
+  WHERE r.place <= :each AND p.due_time <= clock_timestamp()
+  LIMIT :limit FOR UPDATE OF p SKIP LOCKED
 ), taken AS (
   UPDATE pending p
   SET due_time = clock_timestamp() + :margin

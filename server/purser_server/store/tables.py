@@ -228,7 +228,7 @@ pending = Table(
     PrimaryKeyConstraint("operator_no", "transaction_id"),
     # The player first: in a small table both indexes would else seem alike to the planner.
     Index("pending_by_player", "player_no", "operator_no"),
-    Index("pending_by_due_time", "operator_no", "due_time"),
+    Index("pending_by_due_time", "due_time"),
     Index("pending_cases", "operator_no", "intent_no", postgresql_where=text("is_case")),
     postgresql_with={"fillfactor": "50"},
 )

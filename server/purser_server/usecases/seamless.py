@@ -173,7 +173,9 @@ class SeamlessMovements:
             return
         after: Pending | None = pending
         if pending.phase is Phase.WAITING:
-            after = (await self._settle(operator, pending, None)).pending
+            answer = await self._settle(operator, pending, None)
+            # Whoever waited for it as well may have been quicker, and sends it.
+            after = None if answer.replayed else answer.pending
         elif pending.phase is Phase.SENDING and pending.transaction.type is TransactionType.BET:
             # Whoever sent it is gone, and nobody knows what the casino made of it.
             gone = Report(Phase.SENDING, CallbackOutcome.UNKNOWN, message="no answer was kept")

@@ -1,4 +1,4 @@
-"""Cases that have ended, due movements by operator, and the history by time."""
+"""Cases, open and ended, and the history by time."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ _STATEMENTS = (
         PRIMARY KEY (operator_no, intent_no)
     )
     """,
-    "DROP INDEX pending_by_due_time",
-    "CREATE INDEX pending_by_due_time ON pending (operator_no, due_time)",
     "CREATE INDEX pending_cases ON pending (operator_no, intent_no) WHERE is_case",
     "CREATE INDEX transactions_by_time ON transactions USING brin (create_time)"
     " WITH (pages_per_range = 32, autosummarize = on)",
