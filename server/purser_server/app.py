@@ -315,7 +315,7 @@ def _make_services(
     admin: Administration,
     stopping: asyncio.Event,
 ) -> Services:
-    players = Players(PostgresPlayers(engine))
+    players = Players(PostgresPlayers(engine), mode.modes)
     balances = Balances(players, mode.modes, mode.movements)
     return Services(
         wallet=WalletServicer(

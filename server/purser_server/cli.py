@@ -16,6 +16,7 @@ from rich.table import Table
 from purser_server import app as composition
 from purser_server import processes
 from purser_server.cli_cases import app as cases_app
+from purser_server.cli_operators import app as operators_app
 from purser_server.cli_options import (
     DatabaseUrl,
     DataDir,
@@ -42,8 +43,6 @@ from purser_server.cli_support import (
 )
 from purser_server.conformance.cli import app as conformance_app
 from purser_server.domain.errors import Reason
-from purser_server.domain.ids import id_problem
-from purser_server.domain.money import declaration_problem
 from purser_server.domain.operators import ApiKey, Role
 from purser_server.domain.verification import Verification
 from purser_server.ops.workers import tell_failure
@@ -55,11 +54,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-operator_app = typer.Typer(
-    help="Operators: the casinos of this installation.", no_args_is_help=True
-)
 key_app = typer.Typer(help="API keys of operators.", no_args_is_help=True)
-app.add_typer(operator_app, name="operator")
+app.add_typer(operators_app, name="operator")
 app.add_typer(key_app, name="key")
 app.add_typer(cases_app, name="cases")
 app.add_typer(conformance_app, name="conformance")
@@ -155,34 +151,6 @@ def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
             return await composition.prepare(url)
 
     tell(f"The schema is at revision {carry_out(run(), settings)}.")
-
-
-@operator_app.command("create")
-def operator_create(
-    operator_id: Annotated[str, typer.Argument(help="Your id for the casino.")],
-    display_name: Annotated[str, typer.Option(help="Its name for people.")] = "",
-    currency: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="CODE:EXPONENT of a currency beside ISO 4217, such as USDT:6. Repeatable."
-        ),
-    ] = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
-    """Create an operator; the same again is fine."""
-    _require_id(operator_id)
-    currencies = dict(_currency(given) for given in currency or [])
-    settings = settings_of(data_dir=data_dir, database_url=database_url)
-
-    async def run() -> bool:
-        # Whoever begins with an operator may serve later: an installation is made for it.
-        async with composition.administration(settings, found=False) as admin:
-            return (await admin.operators.create(operator_id, display_name, currencies))[1]
-
-    existed = carry_out(run(), settings)
-    tell(f"Operator {operator_id} {'exists already' if existed else 'is created'}.")
-    tell(f"Next: `purser key create {shlex.quote(operator_id)} --role backend`.")
 
 
 @key_app.command("create")
@@ -367,19 +335,3 @@ def _unwritable(file: Path) -> str:
         return "it is a folder"
     may = os.access(file if file.exists() else file.parent, os.W_OK)
     return "" if may else "this account may not"
-
-
-def _require_id(operator_id: str) -> None:
-    problem = id_problem(operator_id)
-    if problem:
-        raise typer.BadParameter(f"operator id {problem}")
-
-
-def _currency(given: str) -> tuple[str, int]:
-    code, _, exponent = given.partition(":")
-    if not (exponent.isascii() and exponent.isdigit()):
-        raise typer.BadParameter(f"{given!r} must be CODE:EXPONENT, such as USDT:6")
-    problem = declaration_problem(code, int(exponent), composition.standard_currencies())
-    if problem:
-        raise typer.BadParameter(f"{given!r} {problem}")
-    return code, int(exponent)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,7 +12,7 @@ from rich.table import Table
 
 from purser_server import app as composition
 from purser_server.cli_options import DatabaseUrl, DataDir
-from purser_server.cli_support import carry_out, out, settings_of, tell
+from purser_server.cli_support import amount_text, carry_out, out, settings_of, tell
 from purser_server.domain.cases import Case, CaseDecision
 from purser_server.rpc.checks import note_problem
 
@@ -37,13 +39,13 @@ def cases_list(
     """List open cases, oldest movement first."""
     settings = settings_of(data_dir=data_dir, database_url=database_url)
 
-    async def run() -> list[Case]:
-        found: list[Case] = []
+    async def run() -> list[Shown]:
+        found: list[Shown] = []
         async with composition.administration(settings) as admin:
             token = ""
             while True:
                 page, token = await admin.cases.list_open(operator_id, 1_000, token)
-                found += page
+                found += [await _with_exponents(admin, case) for case in page]
                 if not token:
                     return found
 
@@ -52,19 +54,19 @@ def cases_list(
         tell("There are no open cases.")
         return
     table = Table(
-        "case", "operator", "movement", "transaction", "player", "amount", "since", "asked"
+        "case", "operator", "movement", "transaction", "player", "amount", "since", "attempts"
     )
-    for case in found:
-        of = case.pending.transaction
+    for shown in found:
+        case, of = shown.case, shown.case.pending.transaction
         table.add_row(
             case.case_id,
             case.operator_id,
             of.type.name,
             of.transaction_id,
             of.player_id,
-            _amount(case),
+            _amount(shown),
             f"{of.create_time:%Y-%m-%d %H:%M:%S}",
-            f"{case.pending.attempts:,} times",
+            f"{case.pending.attempts:,}",
         )
     out.print(table)
     tell("Next: agree with the casino what became of it, then")
@@ -76,9 +78,9 @@ def cases_show(case_id: CaseId, data_dir: DataDir = None, database_url: Database
     """Show a case, open or ended."""
     settings = settings_of(data_dir=data_dir, database_url=database_url)
 
-    async def run() -> Case:
+    async def run() -> Shown:
         async with composition.administration(settings) as admin:
-            return await admin.cases.get(case_id)
+            return await _with_exponents(admin, await admin.cases.get(case_id))
 
     _show(carry_out(run(), settings))
 
@@ -97,14 +99,33 @@ def cases_resolve(
         raise typer.BadParameter(f"note {problem}")
     settings = settings_of(data_dir=data_dir, database_url=database_url)
 
-    async def run() -> Case:
+    async def run() -> tuple[Shown, bool]:
         async with composition.administration(settings) as admin, admin.writing():
-            return (await admin.cases.resolve(case_id, CaseDecision[decision.name], note))[0]
+            decided = CaseDecision[decision.name]
+            case, replayed = await admin.cases.resolve(case_id, decided, note)
+            return await _with_exponents(admin, case), replayed
 
-    _show(carry_out(run(), settings))
+    shown, replayed = carry_out(run(), settings)
+    _show(shown)
+    if replayed:
+        tell("This was decided before; the first note stays.")
 
 
-def _show(case: Case) -> None:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A case, with the decimal places of its operator's currencies."""
+
+    case: Case
+    exponents: Mapping[str, int]
+
+
+async def _with_exponents(admin: composition.Administration, case: Case) -> Shown:
+    operator = await admin.operators.get(case.operator_id)
+    return Shown(case, {**composition.standard_currencies(), **operator.currencies})
+
+
+def _show(shown: Shown) -> None:
+    case = shown.case
     of, ended = case.pending.transaction, case.end_time
     table = Table("what", "value", show_header=False)
     for what, value in (
@@ -114,9 +135,9 @@ def _show(case: Case) -> None:
         ("movement", of.type.name),
         ("transaction", of.transaction_id),
         ("player", of.player_id),
-        ("amount", _amount(case)),
+        ("amount", _amount(shown)),
         ("since", f"{of.create_time:%Y-%m-%d %H:%M:%S}"),
-        ("asked", f"{case.pending.attempts:,} times"),
+        ("attempts", f"{case.pending.attempts:,}"),
         ("last answer", case.pending.last_error),
         ("decision", case.decision.name if case.decision is not None else ""),
         ("note", case.note),
@@ -126,6 +147,6 @@ def _show(case: Case) -> None:
     out.print(table)
 
 
-def _amount(case: Case) -> str:
-    of = case.pending.transaction
-    return f"{of.amount:,} {of.currency_code} (minor units)"
+def _amount(shown: Shown) -> str:
+    of = shown.case.pending.transaction
+    return amount_text(of.amount, of.currency_code, shown.exponents)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
@@ -109,3 +110,11 @@ def loop_factory() -> Any:
 def _log_context() -> dict[str, str]:
     current = request_id()
     return {"request_id": current} if current else {}
+
+
+def amount_text(minor_units: int, currency_code: str, exponents: Mapping[str, int]) -> str:
+    """Return an amount as people write it, in minor units where the exponent is not known."""
+    exponent = exponents.get(currency_code)
+    if exponent is None:
+        return f"{minor_units:,} minor units of {currency_code}"
+    return f"{Decimal(minor_units).scaleb(-exponent):,.{exponent}f} {currency_code}"

@@ -123,18 +123,30 @@ async def test_health_check_of_the_guide_runs(server: PurserProcess) -> None:
     assert await process.wait() == 0
 
 
-async def test_seamless_mode_is_switched_on_as_the_guide_says(
-    casino: Client, installation: Installation
-) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", (GUIDE / "seamless-mode.md").read_text(), re.S)
-    operator_id: str = casino.operator_id  # type: ignore[attr-defined]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program, installation.address, ADMIN_KEY),
-        *(operator_id, "127.0.0.1:1", "a secret of the casino"),
-        stdout=asyncio.subprocess.PIPE,
+async def test_python_of_seamless_mode_runs(casino: Client, installation: Installation) -> None:
+    switch, results = re.findall(
+        r"```python\n(.*?)```", (GUIDE / "seamless-mode.md").read_text(), re.S
     )
-    told, _ = await asyncio.wait_for(process.communicate(), 60)
-    assert told == b"WALLET_MODE_SEAMLESS\n"
+    operator_id: str = casino.operator_id  # type: ignore[attr-defined]
+
+    async def run(program: str, *words: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program, installation.address, operator_id, *words),
+            env={
+                **os.environ,
+                "PURSER_ADMIN_KEY": ADMIN_KEY,
+                "PURSER_CASINO_SIGNING_SECRET": "a secret of the casino",
+            },
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await asyncio.wait_for(process.communicate(), 60)
+        return told.decode()
+
+    player = await casino.new_player(money=eur("10.00"))
+    await casino.bet(player, eur("10.00"), "r")
+    await casino.close_round(player, "r")
+    assert await run(switch, "127.0.0.1:1") == "WALLET_MODE_SEAMLESS\n"
+    assert await run(results) == "EUR kept 1000 of 1000\n"
 
 
 def test_operations_name_every_alert() -> None:

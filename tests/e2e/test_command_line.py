@@ -285,3 +285,25 @@ async def test_commands_work_on_a_data_directory_with_and_without_a_server(
         await installation.close()
         assert await server.terminate() == 0
     assert "consistent" in await succeed("verify", *folder)
+
+
+async def test_an_operator_is_switched_to_seamless_mode_and_back(own_database: str) -> None:
+    where = ("--database-url", own_database)
+    await run_purser("operator", "create", "lucky", *where)
+
+    code, shown, _ = await run_purser(
+        *("operator", "callback", "lucky", "--target", "127.0.0.1:50061", *where),
+        PURSER_CASINO_SIGNING_SECRET="s3cret",
+    )
+    assert code == 0
+    assert "lucky is in seamless mode" in shown
+    code, shown, _ = await run_purser("operator", "callback", "lucky", *where)
+    assert code == 0
+    assert "lucky is in transfer mode" in shown
+
+    code, _, errors = await run_purser("operator", "callback", "lucky", "--target", "x", *where)
+    assert code == 2
+    assert "callback." in errors
+    code, _, errors = await run_purser("operator", "callback", "nobody", *where)
+    assert code == 1
+    assert "there is no operator" in errors

@@ -316,6 +316,7 @@ async def test_cases_on_the_command_line(seamless: Seamless, url: str) -> None:
     assert code == 0
     assert case.case_id in shown
     assert "b1" in shown
+    assert "5.00 EUR" in shown
 
     note = "asked them by telephone"
     code, shown, errors = await run_purser(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from purser.wallet.v1 import wallet_pb2, wallet_service_pb2
+from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
 from tests.seamless.scene import COMPLETED, REFUSED, ROLLED_BACK, Seamless
 from tests.support.client import eur, refused
 
@@ -152,3 +152,17 @@ async def test_what_only_transfer_mode_has_is_refused(seamless: Seamless) -> Non
     assert found.results[0].transaction.state == COMPLETED
     assert seamless.money(player) == 9_900
     await seamless.assert_agreement()
+
+
+async def test_purser_tells_no_balances_of_its_own(seamless: Seamless) -> None:
+    player = await seamless.new_player(100)
+    players = seamless.games.players
+
+    found = await players.GetPlayer(player_service_pb2.GetPlayerRequest(player_id=player))
+    assert list(found.player.currency_codes) == ["EUR"]
+    assert not found.balances
+    created = await players.CreatePlayer(
+        player_service_pb2.CreatePlayerRequest(player_id=player, currency_codes=["EUR"])
+    )
+    assert (created.replayed, list(created.balances)) == (True, [])
+    assert await seamless.games.balance(player) == 10_000

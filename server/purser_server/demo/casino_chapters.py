@@ -91,7 +91,8 @@ def _link_player(stage: Stage) -> None:
     request = CreatePlayerRequest(player_id=PLAYER, currency_codes=[CURRENCY])
     stage.casino.call(stage.casino.players.CreatePlayer, request)
     stage.holds(BROUGHT)
-    stage.narrator.step("CreatePlayer", PLAYER, f"the casino has {shown(eur(BROUGHT))}")
+    stage.narrator.step("CreatePlayer", PLAYER, "linked, with no money at Purser")
+    stage.narrator.step("GetBalance", PLAYER, f"the casino has {shown(eur(BROUGHT))}")
 
 
 def _play_round(stage: Stage) -> None:
@@ -163,7 +164,7 @@ def _compare_accounts(stage: Stage) -> Sequence[Transaction]:
     change = sum(map(_change_minor, history))
     accounted = eur(BROUGHT).minor_units + change
     account = f"{shown(eur(BROUGHT))} {shown_change(change)} = {shown_minor(accounted)}"
-    narrator.step("Purser's account", PLAYER, account)
+    narrator.step("Purser recorded", PLAYER, account)
     held = stage.balance()
     expect("the casino's balance, by Purser's account", held.minor_units, accounted)
     narrator.step("GetBalance", PLAYER, f"the casino has {shown(held)}")

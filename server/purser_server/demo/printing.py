@@ -54,7 +54,8 @@ class Narrator:
 
     def refusal(self, rpc: str, who: str, refused: Refused) -> None:
         """Tell of a call that was refused, as it should be, and why."""
-        self._say(_line("✓", "green", rpc, who, "refused: ", (refused.reason, "yellow")))
+        verb = "not known: " if refused.metadata.get("state") == "PENDING" else "refused: "
+        self._say(_line("✓", "green", rpc, who, verb, (refused.reason, "yellow")))
         figures = _figures(refused.metadata)
         if figures:
             self._say(_line("", "", "", "", (figures, "dim")))

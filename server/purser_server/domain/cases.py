@@ -86,7 +86,7 @@ def decide(movement: Movement, decision: CaseDecision) -> Verdict:
 def _not_applied() -> Refusal:
     return Refusal(
         Reason.CASINO_REFUSED,
-        "the casino never gave an answer that counts; a person decided: it was not applied",
+        "a person decided, with the casino: it was not applied",
         {"outcome": CaseDecision.NOT_APPLIED.name, "casino_message": ""},
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 
@@ -102,11 +102,12 @@ def operator_exists(operator_id: str, path: str) -> Refusal:
     )
 
 
-def mode_change_blocked(mode: WalletMode, blocked_by: str) -> Refusal:
-    """Refuse a change of mode in the midst of play."""
+def mode_change_blocked(mode: WalletMode, blocked_by: str, such: Sequence[str]) -> Refusal:
+    """Refuse a change of mode in the midst of play; `such` names one thing that is in the way."""
     return Refusal(
         Reason.MODE_CHANGE_BLOCKED,
-        f"the operator cannot leave {mode.name.lower()} mode now: {blocked_by}",
+        f"the operator cannot leave {mode.name.lower()} mode now: {blocked_by}, "
+        f"such as {' / '.join(map(quoted, such))}",
         {"wallet_mode": mode.name, "blocked_by": blocked_by},
     )
 

@@ -249,6 +249,15 @@ def casino_unreachable(transaction_id: str, *, is_sent: bool) -> Refusal:
     )
 
 
+def balance_unknown() -> Refusal:
+    """Refuse because the casino did not tell a balance; asking moves nothing."""
+    return Refusal(
+        Reason.CASINO_UNREACHABLE,
+        "the casino has not told the balance; ask again in a moment",
+        {"transaction_id": "", "state": "NOT_SENT"},
+    )
+
+
 def _stands(rollback: Movement) -> Refusal:
     return Refusal(
         Reason.BET_ALREADY_SETTLED,

@@ -12,8 +12,8 @@ _OPERATIONS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 10_000)
 
 _WAITING = {
     "pending_movements": "Movements whose outcome at the casino is not known.",
-    "open_cases": "Those of them that wait for a person.",
-    "oldest_pending_seconds": "Seconds since the oldest of them was asked for.",
+    "open_cases": "Movements that wait for a person.",
+    "oldest_pending_seconds": "Seconds since the oldest movement without an outcome was asked for.",
 }
 
 

@@ -7,7 +7,7 @@ done beside.
 
 from __future__ import annotations
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +15,14 @@ from purser_server.domain.accounts import AccountKind
 from purser_server.domain.callbacks import CallbackSettings
 from purser_server.domain.errors import RefusedError
 from purser_server.domain.operators import mode_change_blocked, mode_of
-from purser_server.store.tables import accounts, journal_ends, operators, pending, rounds
+from purser_server.store.tables import (
+    accounts,
+    journal_ends,
+    operators,
+    pending,
+    players,
+    rounds,
+)
 
 
 async def guard_mode_change(
@@ -50,18 +57,29 @@ async def guard_mode_change(
 
 
 async def _require_quiet(connection: AsyncConnection, operator: int, is_seamless: bool) -> None:
+    """Raise RefusedError for the first thing that is in the way, and name one such."""
+    mine = players.c.operator_no == operator
     checks = {
-        "OPEN_ROUND": exists().where(
-            rounds.c.operator_no == operator, rounds.c.closers == 0, rounds.c.bets > 0
+        "OPEN_ROUND": select(players.c.player_id, rounds.c.game_id, rounds.c.round_id).where(
+            rounds.c.operator_no == operator,
+            rounds.c.closers == 0,
+            rounds.c.bets > 0,
+            mine,
+            players.c.player_no == rounds.c.player_no,
         ),
-        "PENDING_CALLBACK": exists().where(pending.c.operator_no == operator),
+        "PENDING_CALLBACK": select(pending.c.transaction_id).where(
+            pending.c.operator_no == operator
+        ),
     }
     if not is_seamless:
-        checks["WALLET_NOT_ZERO"] = exists().where(
+        checks["WALLET_NOT_ZERO"] = select(players.c.player_id, accounts.c.unit).where(
             accounts.c.operator_no == operator,
             accounts.c.kind == AccountKind.PLAYER_CASH,
             accounts.c.balance != 0,
+            mine,
+            players.c.player_no == accounts.c.player_no,
         )
     for blocked_by, check in checks.items():
-        if await connection.scalar(select(check)):
-            raise RefusedError(mode_change_blocked(mode_of(is_seamless), blocked_by))
+        found = (await connection.execute(check.limit(1))).first()
+        if found is not None:
+            raise RefusedError(mode_change_blocked(mode_of(is_seamless), blocked_by, tuple(found)))

@@ -26,7 +26,7 @@ class Balances:
 
         Raises RefusedError: PLAYER_NOT_FOUND, WALLET_NOT_FOUND; CASINO_UNREACHABLE, OVERLOADED.
         """
-        player, balances = await self._players.get(operator, player_id)
+        player, balances = await self._players.with_wallets(operator, player_id)
         if currency_code:
             balances = [balance_in(currency_code, player_id, balances)]
         mode = await self._modes.of(operator)

@@ -13,6 +13,7 @@ from purser_server.domain.players import (
     player_not_found,
     wallet_not_found,
 )
+from purser_server.usecases.modes import Modes
 from purser_server.usecases.pages import page_limit, page_position, page_token
 from purser_server.usecases.ports import CreatedAs, PlayerChange, PlayerStore
 
@@ -20,10 +21,11 @@ PlayerWithBalances = tuple[Player, Sequence[WalletBalance]]
 
 
 class Players:
-    """The verbs of a player's life."""
+    """The verbs of a player's life. In seamless mode Purser knows of no balances."""
 
-    def __init__(self, store: PlayerStore) -> None:
+    def __init__(self, store: PlayerStore, modes: Modes) -> None:
         self._store = store
+        self._modes = modes
 
     async def create(
         self,
@@ -44,6 +46,15 @@ class Players:
 
     async def get(self, operator: int, player_id: str) -> PlayerWithBalances:
         """Return a player and its balances. Raises RefusedError: PLAYER_NOT_FOUND."""
+        player, balances = await self.with_wallets(operator, player_id)
+        is_seamless = await self._modes.of(operator) is not None
+        return player, () if is_seamless else balances
+
+    async def with_wallets(self, operator: int, player_id: str) -> PlayerWithBalances:
+        """Return a player and what its wallets hold, which is nothing in seamless mode.
+
+        Raises RefusedError: PLAYER_NOT_FOUND.
+        """
         found = await self._store.get(operator, player_id)
         if found is None:
             raise RefusedError(player_not_found(player_id))

@@ -23,6 +23,7 @@ from purser_server.domain.outcomes import (
     Phase,
     Report,
     alerts,
+    balance_unknown,
     casino_unreachable,
 )
 from purser_server.domain.pending import Delays, Pending
@@ -253,7 +254,7 @@ class SeamlessMovements:
         """
         gate = self._casinos.gate(operator)
         if not gate.may_send():
-            raise RefusedError(casino_unreachable("", is_sent=False))
+            raise RefusedError(balance_unknown())
         async with gate.place(seamless.callback):
             report = await self._casinos.balance(
                 seamless.callback, seamless.operator_id, player_id, currency_code
@@ -262,7 +263,7 @@ class SeamlessMovements:
         if report.outcome is CallbackOutcome.PLAYER_NOT_FOUND:
             raise RefusedError(player_not_found(player_id))
         if report.outcome is not CallbackOutcome.ACCEPTED or report.balance is None:
-            raise RefusedError(casino_unreachable("", is_sent=False))
+            raise RefusedError(balance_unknown())
         return WalletBalance(currency_code, report.balance, 0)
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

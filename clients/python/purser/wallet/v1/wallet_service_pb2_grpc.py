@@ -278,7 +278,8 @@ class WalletServiceServicer:
 
         Reasons: INVALID_FIELD, AMOUNT_RANGE, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
         WALLET_NOT_FOUND, TRANSACTION_ID_REUSED, BET_NOT_FOUND, ROUND_CLOSED,
-        TRANSACTION_ROLLED_BACK (its rollback, or that of its bet, came first).
+        TRANSACTION_ROLLED_BACK (its rollback, or that of its bet, came first); in
+        seamless mode also CASINO_REFUSED (a person decided that it was not paid).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -303,7 +304,8 @@ class WalletServiceServicer:
         Reasons: INVALID_FIELD, AMOUNT_RANGE, PLAYER_NOT_FOUND,
         TRANSACTION_NOT_FOUND (the original is another player's),
         TRANSACTION_ID_REUSED, TRANSACTION_NOT_REVERSIBLE, BET_ALREADY_SETTLED,
-        INSUFFICIENT_FUNDS (to take a win back).
+        INSUFFICIENT_FUNDS (to take a win back); in seamless mode also CASINO_REFUSED
+        (a person decided that the casino has not undone it).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -159,7 +159,8 @@ class WalletServiceStub:
 
     Reasons: INVALID_FIELD, AMOUNT_RANGE, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
     WALLET_NOT_FOUND, TRANSACTION_ID_REUSED, BET_NOT_FOUND, ROUND_CLOSED,
-    TRANSACTION_ROLLED_BACK (its rollback, or that of its bet, came first).
+    TRANSACTION_ROLLED_BACK (its rollback, or that of its bet, came first); in
+    seamless mode also CASINO_REFUSED (a person decided that it was not paid).
     """
     Rollback: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.RollbackRequest, _wallet_service_pb2.RollbackResponse]
     """Undoes a bet or a win, in any status of the player.
@@ -180,7 +181,8 @@ class WalletServiceStub:
     Reasons: INVALID_FIELD, AMOUNT_RANGE, PLAYER_NOT_FOUND,
     TRANSACTION_NOT_FOUND (the original is another player's),
     TRANSACTION_ID_REUSED, TRANSACTION_NOT_REVERSIBLE, BET_ALREADY_SETTLED,
-    INSUFFICIENT_FUNDS (to take a win back).
+    INSUFFICIENT_FUNDS (to take a win back); in seamless mode also CASINO_REFUSED
+    (a person decided that the casino has not undone it).
     """
     CloseRound: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.CloseRoundRequest, _wallet_service_pb2.CloseRoundResponse]
     """Closes a round, in any status of the player. Its open bets are settled as
@@ -394,7 +396,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
 
     Reasons: INVALID_FIELD, AMOUNT_RANGE, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
     WALLET_NOT_FOUND, TRANSACTION_ID_REUSED, BET_NOT_FOUND, ROUND_CLOSED,
-    TRANSACTION_ROLLED_BACK (its rollback, or that of its bet, came first).
+    TRANSACTION_ROLLED_BACK (its rollback, or that of its bet, came first); in
+    seamless mode also CASINO_REFUSED (a person decided that it was not paid).
     """
     Rollback: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.RollbackRequest, _wallet_service_pb2.RollbackResponse]  # type: ignore[assignment]
     """Undoes a bet or a win, in any status of the player.
@@ -415,7 +418,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
     Reasons: INVALID_FIELD, AMOUNT_RANGE, PLAYER_NOT_FOUND,
     TRANSACTION_NOT_FOUND (the original is another player's),
     TRANSACTION_ID_REUSED, TRANSACTION_NOT_REVERSIBLE, BET_ALREADY_SETTLED,
-    INSUFFICIENT_FUNDS (to take a win back).
+    INSUFFICIENT_FUNDS (to take a win back); in seamless mode also CASINO_REFUSED
+    (a person decided that the casino has not undone it).
     """
     CloseRound: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.CloseRoundRequest, _wallet_service_pb2.CloseRoundResponse]  # type: ignore[assignment]
     """Closes a round, in any status of the player. Its open bets are settled as
@@ -668,7 +672,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Reasons: INVALID_FIELD, AMOUNT_RANGE, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
         WALLET_NOT_FOUND, TRANSACTION_ID_REUSED, BET_NOT_FOUND, ROUND_CLOSED,
-        TRANSACTION_ROLLED_BACK (its rollback, or that of its bet, came first).
+        TRANSACTION_ROLLED_BACK (its rollback, or that of its bet, came first); in
+        seamless mode also CASINO_REFUSED (a person decided that it was not paid).
         """
 
     @_abc_1.abstractmethod
@@ -695,7 +700,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         Reasons: INVALID_FIELD, AMOUNT_RANGE, PLAYER_NOT_FOUND,
         TRANSACTION_NOT_FOUND (the original is another player's),
         TRANSACTION_ID_REUSED, TRANSACTION_NOT_REVERSIBLE, BET_ALREADY_SETTLED,
-        INSUFFICIENT_FUNDS (to take a win back).
+        INSUFFICIENT_FUNDS (to take a win back); in seamless mode also CASINO_REFUSED
+        (a person decided that the casino has not undone it).
         """
 
     @_abc_1.abstractmethod
