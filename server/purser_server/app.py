@@ -212,7 +212,12 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
         casinos = CasinoClient(metrics.observe_callback)
         stack.push_async_callback(casinos.close)
         mode = _make_seamless_mode(settings, engine, ledger, casinos, metrics)
-        admin = Administration(engine, ledger, authenticator.forget)
+
+        def forget() -> None:
+            authenticator.forget()
+            mode.modes.forget()
+
+        admin = Administration(engine, ledger, forget)
         services = _make_services(engine, ledger, mode, admin, stopping)
         server = PurserServer(
             services,

@@ -14,9 +14,10 @@ from purser_server.domain.outcomes import (
     Report,
     Verdict,
     alerts,
+    contradicts,
     judge,
 )
-from purser_server.domain.transactions import RollbackOutcome, TransactionType
+from purser_server.domain.transactions import TransactionState, TransactionType
 
 C = CallbackOutcome
 SUCCESS = {C.ACCEPTED, C.DUPLICATE}
@@ -92,10 +93,10 @@ def test_the_undoing_of_a_bet_ends_with_a_definitive_answer_alone(
 def test_a_games_rollback(outcome: CallbackOutcome, original: TransactionType) -> None:
     found = verdict(TransactionType.ROLLBACK, outcome, original=original)
     if outcome in UNDONE:
-        assert found.fate is Fate.COMPLETED
-        assert found.rollback_outcome is RollbackOutcome.ROLLED_BACK
+        assert found == Verdict(Fate.COMPLETED)
     elif outcome is C.NOTHING_TO_ROLL_BACK:
-        assert found.rollback_outcome is RollbackOutcome.NOTHING_TO_ROLL_BACK
+        # Only what stands is sent: the two sides disagree, and the casino has the money.
+        assert found == Verdict(Fate.COMPLETED, is_alert=True)
     elif outcome is C.STANDS:
         assert found.fate is Fate.REFUSED
         assert found.refusal is not None
@@ -153,3 +154,20 @@ def test_people_are_told_of_what_does_not_mend_itself(
 ) -> None:
     movement = Movement(TransactionType[kind], "t", "anna", original_type=TransactionType.BET)
     assert list(alerts(movement, report)) == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "outcome", "state", "expected"),
+    [
+        (Phase.SENDING, C.ACCEPTED, TransactionState.REFUSED, True),
+        (Phase.SENDING, C.DUPLICATE, TransactionState.ROLLED_BACK, True),
+        (Phase.SENDING, C.ACCEPTED, TransactionState.COMPLETED, False),
+        (Phase.SENDING, C.UNKNOWN, TransactionState.REFUSED, False),
+        (Phase.UNDOING, C.TOMBSTONED, TransactionState.COMPLETED, True),
+        (Phase.UNDOING, C.TOMBSTONED, TransactionState.ROLLED_BACK, False),
+    ],
+)
+def test_a_late_answer_may_contradict_what_stands(
+    phase: Phase, outcome: CallbackOutcome, state: TransactionState, expected: bool
+) -> None:
+    assert contradicts(Report(phase, outcome), state) is expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
@@ -41,6 +42,8 @@ _CHANNEL_OPTIONS = (
 )
 
 
+_Target = tuple[str, CallbackTls | None]
+
 Observe = Callable[[str, str, str, float], None]
 """Is told of each call: operator id, method, outcome, seconds."""
 
@@ -54,12 +57,13 @@ class _Question:
 
 
 class CasinoClient:
-    """Implements `usecases.ports.Casinos`. One channel per target; `close` ends them."""
+    """Implements `usecases.ports.Casinos`. One channel per operator; `close` ends them."""
 
     def __init__(self, observe: Observe, clock: Callable[[], float] = time.time) -> None:
         self._observe = observe
         self._clock = clock
-        self._channels: dict[tuple[str, CallbackTls | None], grpc.aio.Channel] = {}
+        self._channels: dict[str, tuple[_Target, grpc.aio.Channel]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._gates: dict[int, Gate] = {}
 
     def gate(self, operator: int) -> Gate:
@@ -71,8 +75,9 @@ class CasinoClient:
 
     async def close(self) -> None:
         """Close all channels."""
-        for channel in self._channels.values():
+        for _, channel in self._channels.values():
             await channel.close()
+        await asyncio.gather(*self._closing)
         self._channels.clear()
 
     async def ask(self, settings: CallbackSettings, operator_id: str, pending: Pending) -> Report:
@@ -97,17 +102,19 @@ class CasinoClient:
         self, settings: CallbackSettings, operator_id: str, question: _Question, phase: Phase
     ) -> Report:
         began = time.monotonic()
-        report = await self._call(settings, question, phase)
+        report = await self._call(settings, operator_id, question, phase)
         took_s = time.monotonic() - began
         self._observe(operator_id, question.method, report.outcome.name, took_s)
         return report
 
-    async def _call(self, settings: CallbackSettings, question: _Question, phase: Phase) -> Report:
+    async def _call(
+        self, settings: CallbackSettings, operator_id: str, question: _Question, phase: Phase
+    ) -> Report:
         path = _SERVICE + question.method
         request = question.request.SerializeToString()
         metadata = signature_metadata(settings.signing_secret, path, int(self._clock()), request)
         try:
-            call: Any = self._channel(settings).unary_unary(path)
+            call: Any = self._channel(operator_id, settings).unary_unary(path)
             raw = await call(request, metadata=metadata, timeout=settings.deadline_ms / 1_000)
             answer = question.answer(raw)
         except grpc.aio.AioRpcError as error:
@@ -123,11 +130,18 @@ class CasinoClient:
             return Report(phase, CallbackOutcome.UNKNOWN, message=type(error).__name__)
         return _report(question, answer, phase)
 
-    def _channel(self, settings: CallbackSettings) -> grpc.aio.Channel:
-        key = settings.target, settings.tls
-        channel = self._channels.get(key)
-        if channel is None:
-            channel = self._channels[key] = _open(settings)
+    def _channel(self, operator_id: str, settings: CallbackSettings) -> grpc.aio.Channel:
+        target = settings.target, settings.tls
+        found = self._channels.get(operator_id)
+        if found is not None and found[0] == target:
+            return found[1]
+        if found is not None:
+            # Calls that are under way end on the channel that they began on.
+            closing = asyncio.ensure_future(found[1].close(settings.deadline_ms / 1_000))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        channel = _open(settings)
+        self._channels[operator_id] = target, channel
         return channel
 
 
@@ -189,8 +203,7 @@ def _report(question: _Question, answer: Any, phase: Phase) -> Report:
         phase,
         outcome,
         _balance(question, answer),
-        # An id too long for its place, or one that cannot be stored, is left out.
-        _printable(getattr(answer, "casino_transaction_id", ""), _MAX_ID),
+        _id(getattr(answer, "casino_transaction_id", "")),
         _printable(answer.message, _MAX_MESSAGE),
     )
 
@@ -203,6 +216,11 @@ def _balance(question: _Question, answer: Any) -> int | None:
     if told.currency_code == question.currency_code and told.minor_units >= 0:
         return int(told.minor_units)
     return None
+
+
+def _id(text: str) -> str:
+    """Return an id, or none: one that cannot be stored whole is worth nothing in part."""
+    return text if len(text) <= _MAX_ID and text.isprintable() else ""
 
 
 def _printable(text: str, most: int) -> str:

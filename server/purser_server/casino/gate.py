@@ -30,15 +30,25 @@ class Gate:
         self._in_flight = 0
         self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the breaker is open: only a probe may be sent."""
+        return self._failures >= FAILURES_TO_OPEN
+
     def may_send(self) -> bool:
         """Tell whether a call may be sent now; while open, who hears True is the probe."""
-        if self._failures < FAILURES_TO_OPEN:
+        if not self.is_open:
             return True
         now = self._clock()
         if now < self._next_probe:
             return False
         self._next_probe = now + PROBE_AFTER_S
         return True
+
+    def no_call_made(self) -> None:
+        """Let another be the probe: whoever was had no need of a call."""
+        if self.is_open:
+            self._next_probe = self._clock()
 
     def note(self, *, is_known: bool) -> None:
         """Note the outcome of a call."""
@@ -51,6 +61,14 @@ class Gate:
 
     @asynccontextmanager
     async def place(self, callback: CallbackSettings) -> AsyncIterator[None]:
+        """Hold a place meanwhile. Raises RefusedError as `enter` does."""
+        await self.enter(callback)
+        try:
+            yield
+        finally:
+            self.leave()
+
+    async def enter(self, callback: CallbackSettings) -> None:
         """Take a place, waiting for it; the settings may change from call to call.
 
         Raises RefusedError (OVERLOADED) when none is free within a deadline.
@@ -59,10 +77,6 @@ class Gate:
             await self._wait(callback)
         else:
             self._in_flight += 1
-        try:
-            yield
-        finally:
-            self._leave()
 
     async def _wait(self, callback: CallbackSettings) -> None:
         turn = asyncio.get_running_loop().create_future()
@@ -73,12 +87,12 @@ class Gate:
         except BaseException as error:
             if turn.done() and not turn.cancelled():
                 # It was given a place just as it gave up.
-                self._leave()
+                self.leave()
             if isinstance(error, TimeoutError):
                 raise RefusedError(overloaded("casino")) from error
             raise
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Give a place back, to whoever has waited longest."""
         self._in_flight -= 1
         while self._waiting:

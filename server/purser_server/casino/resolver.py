@@ -15,11 +15,11 @@ _log = logging.getLogger(__name__)
 POLL_S = 0.25
 """How often a process looks for intents that are due."""
 
-MOST_AT_ONCE = 256
+MOST_AT_ONCE = 512
 """How many intents one process takes up at a time."""
 
 MOST_OF_ONE = 32
-"""How many of one operator it takes at a look; with so many under way it takes no more of it."""
+"""How many of one operator it takes at a look, and fewer where many operators have some."""
 
 TakeDue = Callable[[int, int, Sequence[int]], Awaitable[Sequence[tuple[int, Pending]]]]
 """Is told how many to take, how many of one operator, and of which operators none."""
@@ -50,8 +50,7 @@ class Resolver:
 
     async def _run(self) -> None:
         while True:
-            room = MOST_AT_ONCE - len(self._working)
-            taken = await self._look(room) if room > 0 else ()
+            taken = await self._look()
             for operator, pending in taken:
                 task = asyncio.create_task(self._resolve_one(operator, pending))
                 self._working[task] = operator
@@ -59,11 +58,16 @@ class Resolver:
             if not taken:
                 await asyncio.sleep(POLL_S)
 
-    async def _look(self, room: int) -> Sequence[tuple[int, Pending]]:
+    async def _look(self) -> Sequence[tuple[int, Pending]]:
+        """Take no more than half of what room there is: others may come while casinos hang."""
+        room = MOST_AT_ONCE - len(self._working)
         under_way = Counter(self._working.values())
-        busy = [operator for operator, count in under_way.items() if count >= MOST_OF_ONE]
+        share = max(1, min(MOST_OF_ONE, MOST_AT_ONCE // (len(under_way) + 1)))
+        busy = [operator for operator, count in under_way.items() if count >= share]
+        if not room:
+            return ()
         try:
-            return await self._take_due(room, MOST_OF_ONE, busy)
+            return await self._take_due((room + 1) // 2, share, busy)
         except RefusedError as error:
             _log.warning("cannot look for pending movements: %s", error)
         except Exception:

@@ -9,7 +9,7 @@ from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.ids import quoted
 from purser_server.domain.outcomes import Fate, Movement, Verdict
 from purser_server.domain.pending import Pending
-from purser_server.domain.transactions import RollbackOutcome, TransactionType
+from purser_server.domain.transactions import TransactionType
 from purser_server.domain.values import Number, value
 
 
@@ -75,9 +75,7 @@ def case_numbers(case_id: str) -> tuple[int, int] | None:
 def decide(movement: Movement, decision: CaseDecision) -> Verdict:
     """Tell what a person's decision means for a movement: it stands, or it never was."""
     if decision is CaseDecision.APPLIED:
-        is_rollback = movement.type is TransactionType.ROLLBACK
-        outcome = RollbackOutcome.ROLLED_BACK if is_rollback else RollbackOutcome.NONE
-        return Verdict(Fate.COMPLETED, rollback_outcome=outcome)
+        return Verdict(Fate.COMPLETED)
     if movement.type is TransactionType.BET:
         return Verdict(Fate.ROLLED_BACK)
     return Verdict(Fate.REFUSED, _not_applied())

@@ -8,12 +8,13 @@ intent changes no round and posts nothing; that comes with its outcome.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from purser_server.domain.cases import CaseDecision
 from purser_server.domain.commands import Bet, Rollback, Win
 from purser_server.domain.decisions import Decision, Session, Wallet
 from purser_server.domain.errors import Refusal
+from purser_server.domain.money import amount_range, fits
 from purser_server.domain.outcomes import Phase, Report
 from purser_server.domain.pending import Delays, Pending
 from purser_server.domain.rollbacks import (
@@ -22,7 +23,7 @@ from purser_server.domain.rollbacks import (
     refuse_or_settle_early,
     take_back_win,
 )
-from purser_server.domain.rounds import Round
+from purser_server.domain.rounds import Round, with_bet
 from purser_server.domain.transactions import (
     RollbackOutcome,
     Transaction,
@@ -38,6 +39,7 @@ from purser_server.domain.wallet import (
     refuse_bet,
     refuse_bet_reference,
     refuse_round,
+    refuse_round_currency,
     round_closed,
     transaction_rolled_back,
 )
@@ -48,7 +50,8 @@ class Settle:
     """A command of Purser's own: an attempt for this intent was made, or may be made now.
 
     Without a report it asks whether an intent that waited may be sent. `luck` varies the time until
-    the next attempt, should one be needed. With a `decision` a person ends it.
+    the next attempt, should one be needed. With a `decision` a person ends it. `is_stuck`: what the
+    casino answered cannot be booked, as where a total would grow beyond 64 bits.
     """
 
     transaction_id: str
@@ -59,6 +62,7 @@ class Settle:
     luck: float = 1.0
     decision: CaseDecision | None = None
     note: str = ""
+    is_stuck: bool = False
 
 
 # -- an intent arrives ---------------------------------------------------------------------------
@@ -68,9 +72,12 @@ def begin_bet(
     bet: Bet, wallet: Wallet, round_: Round, session: Session | None, others: Iterable[Pending]
 ) -> Refusal | Phase:
     """Refuse a bet by Purser's own rules, or let it be sent. The casino knows of the money."""
-    refusal = refuse_bet(bet, wallet, round_, session)
+    expected = _expected(round_, others)
+    refusal = refuse_bet(bet, wallet, expected, session)
     if refusal is None and _is_closing(bet, others):
         return round_closed(bet.transaction_id, bet.round_id)
+    if refusal is None and not fits(expected.total_bet + bet.amount):
+        return amount_range(bet.currency_code)
     return refusal or Phase.SENDING
 
 
@@ -80,18 +87,30 @@ def begin_win(
     """Refuse a win by Purser's own rules, let it be sent, or let it wait for its bets."""
     if any(_undoes(other, win.bet_transaction_id) for other in others):
         return transaction_rolled_back(win.bet_transaction_id, win.round_id)
+    expected = _expected(round_, others) if round_ is not None else None
     if _awaits_bets(win, others):
         # The bets are not in their round yet; whether they will be, the casino says.
+        refusal = None if expected is None else _refuse_sum(win, expected)
         is_open = round_ is None or not round_.closers
-        if not is_open or _is_closing(win, others):
-            return round_closed(win.transaction_id, win.round_id)
-        return Phase.WAITING
-    refusal = refuse_bet_reference(win, bet) or refuse_round(win, round_)
-    if refusal is None and win.win_type is WinType.REGULAR and _is_closing(win, others):
+    else:
+        refusal = refuse_bet_reference(win, bet) or refuse_round(win, round_)
+        refusal = refusal or (None if expected is None else _refuse_sum(win, expected))
+        is_open = True
+    if refusal is not None:
+        return refusal
+    if win.win_type is WinType.REGULAR and (not is_open or _is_closing(win, others)):
         return round_closed(win.transaction_id, win.round_id)
-    if refusal is None and _may_lose_its_bets(win, round_, others):
+    if _awaits_bets(win, others) or _may_lose_its_bets(win, round_, others):
         return Phase.WAITING
-    return refusal or Phase.SENDING
+    return Phase.SENDING
+
+
+def _refuse_sum(win: Win, expected: Round) -> Refusal | None:
+    """Refuse a win in another currency than its round's, or beyond what its total can hold."""
+    refusal = refuse_round_currency(expected, win.currency_code)
+    if refusal is None and not fits(expected.total_win + win.amount):
+        return amount_range(win.currency_code)
+    return refusal
 
 
 def begin_rollback(
@@ -109,11 +128,11 @@ def begin_rollback(
     if pending is not None:
         of = pending.transaction
         if of.player_id != rollback.player_id or of.type is TransactionType.ROLLBACK:
-            early = refuse_or_settle_early(rollback, of)
+            early = refuse_or_settle_early(rollback, of, at_casino=True)
             assert isinstance(early, Refusal), "neither another's nor a rollback can be undone"
             return early
         return bet_already_settled(of) if _is_paid(of, others) else Phase.WAITING
-    early = refuse_or_settle_early(rollback, original)
+    early = refuse_or_settle_early(rollback, original, at_casino=True)
     if early is not None:
         return early
     assert original is not None
@@ -203,12 +222,27 @@ def rollback_of(intent: Transaction) -> Rollback:
 # -- among intents -------------------------------------------------------------------------------
 
 
-def _same_round(of: Bet | Win | Transaction, other: Transaction) -> bool:
+def _same_round(of: Bet | Win | Transaction, other: Transaction | Round) -> bool:
     return (of.player_id, of.game_id, of.round_id) == (
         other.player_id,
         other.game_id,
         other.round_id,
     )
+
+
+def _expected(round_: Round, others: Iterable[Pending]) -> Round:
+    """Return a round as it will be if all that is pending in it completes, but for its end."""
+    for other in others:
+        of = other.transaction
+        if not _same_round(of, round_):
+            continue
+        if of.type is TransactionType.BET and (
+            not round_.opened or round_.currency_code == of.currency_code
+        ):
+            round_ = with_bet(round_, of.currency_code, of.amount)
+        elif of.type is TransactionType.WIN:
+            round_ = replace(round_, total_win=round_.total_win + of.amount)
+    return round_
 
 
 def _is_closing(of: Bet | Win, others: Iterable[Pending]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from purser_server.domain.errors import Reason, Refusal
-from purser_server.domain.transactions import RollbackOutcome, TransactionType
+from purser_server.domain.transactions import TransactionState, TransactionType
 from purser_server.domain.values import Number, value
 
 
@@ -69,6 +69,8 @@ class Alert(StrEnum):
     """The casino's answer is one that a sound casino does not give to this."""
     BALANCE_UNUSABLE = "balance_unusable"
     """The casino's answer has no balance, or one that makes no sense."""
+    ANSWER_TOO_LATE = "answer_too_late"
+    """The casino's answer contradicts an outcome that was stored before, as by a person."""
     CASE_OPENED = "case_opened"
     """A movement waits for a person from now on."""
 
@@ -97,7 +99,6 @@ class Verdict:
 
     fate: Fate
     refusal: Refusal | None = None
-    rollback_outcome: RollbackOutcome = RollbackOutcome.NONE
     is_alert: bool = False
 
 
@@ -153,6 +154,7 @@ class Movement:
     amount: int = 0
     round_id: str = ""
     original_type: TransactionType = TransactionType.UNSPECIFIED
+    original_id: str = ""
 
 
 def judge(movement: Movement, report: Report) -> Verdict:
@@ -185,6 +187,13 @@ def alerts(movement: Movement, report: Report) -> Sequence[Alert]:
     return found
 
 
+def contradicts(report: Report, state: TransactionState) -> bool:
+    """Tell whether an answer that came too late says the opposite of the outcome that stands."""
+    if report.phase is Phase.UNDOING:
+        return report.outcome in _UNDONE and state is TransactionState.COMPLETED
+    return report.outcome in _SUCCESS and state is not TransactionState.COMPLETED
+
+
 def _judge_undoing(bet: Movement, report: Report) -> Verdict:
     """Judge the answer to Purser's own rollback of a bet."""
     if report.outcome in _UNDONE:
@@ -199,9 +208,10 @@ def _judge_undoing(bet: Movement, report: Report) -> Verdict:
 def _judge_rollback(rollback: Movement, report: Report) -> Verdict:
     """Judge the answer to a rollback that the game asked for."""
     if report.outcome in _UNDONE:
-        return Verdict(Fate.COMPLETED, rollback_outcome=RollbackOutcome.ROLLED_BACK)
+        return Verdict(Fate.COMPLETED)
     if report.outcome is CallbackOutcome.NOTHING_TO_ROLL_BACK:
-        return Verdict(Fate.COMPLETED, rollback_outcome=RollbackOutcome.NOTHING_TO_ROLL_BACK)
+        # Purser sends the rollback of what stands alone: the two sides have not agreed before.
+        return Verdict(Fate.COMPLETED, is_alert=True)
     if report.outcome is CallbackOutcome.STANDS:
         return Verdict(Fate.REFUSED, _stands(rollback))
     is_of_win = rollback.original_type is TransactionType.WIN
@@ -262,5 +272,5 @@ def _stands(rollback: Movement) -> Refusal:
     return Refusal(
         Reason.BET_ALREADY_SETTLED,
         "the casino says that it is settled and cannot be undone",
-        {"transaction_id": rollback.transaction_id, "round_id": rollback.round_id},
+        {"transaction_id": rollback.original_id, "round_id": rollback.round_id},
     )

@@ -40,6 +40,7 @@ class Pending:
             of.amount,
             of.round_id,
             self.original_type,
+            of.related_transaction_id,
         )
 
 

@@ -20,11 +20,12 @@ _REVERSIBLE = frozenset({TransactionType.BET, TransactionType.WIN})
 
 
 def refuse_or_settle_early(
-    rollback: Rollback, original: Transaction | None
+    rollback: Rollback, original: Transaction | None, *, at_casino: bool
 ) -> Decision | Refusal | None:
     """Answer what needs no money to move; None when the original stands and can be undone.
 
-    An unknown original leaves a tombstone, so that it is refused should it arrive later.
+    An unknown original leaves a tombstone, so that it is refused should it arrive later. What was
+    moved in the other mode cannot be undone in this one: the money is not where it was.
     """
     if original is None:
         return Decision("", 0, outcome=RollbackOutcome.TOMBSTONED)
@@ -39,7 +40,7 @@ def refuse_or_settle_early(
         return Decision(currency, 0, outcome=RollbackOutcome.NOTHING_TO_ROLL_BACK)
     if original.state is TransactionState.ROLLED_BACK:
         return Decision(currency, 0, outcome=RollbackOutcome.ROLLED_BACK)
-    return None
+    return None if original.at_casino is at_casino else _of_other_mode(original)
 
 
 def decide_rollback(
@@ -108,6 +109,14 @@ def transaction_not_found(transaction_id: str) -> Refusal:
         Reason.TRANSACTION_NOT_FOUND,
         f"there is no transaction {quoted(transaction_id)}",
         {"transaction_id": transaction_id},
+    )
+
+
+def _of_other_mode(original: Transaction) -> Refusal:
+    return Refusal(
+        Reason.TRANSACTION_NOT_REVERSIBLE,
+        f"transaction {quoted(original.transaction_id)} was carried out in the other wallet mode",
+        {"transaction_id": original.transaction_id, "round_id": original.round_id},
     )
 
 

@@ -69,7 +69,7 @@ def refuse_bet(bet: Bet, wallet: Wallet, round_: Round, session: Session | None)
     refusal = (
         refuse_activity(wallet.player_id, wallet.player_status, Activity.BET)
         or _refuse_session(bet, session)
-        or _refuse_round_currency(round_, bet.currency_code)
+        or refuse_round_currency(round_, bet.currency_code)
     )
     if refusal is None and round_.closers:
         return round_closed(bet.transaction_id, bet.round_id)
@@ -210,7 +210,8 @@ def session_invalid(session_id: str, transaction_id: str = "", round_id: str = "
     )
 
 
-def _refuse_round_currency(round_: Round, currency_code: str) -> Refusal | None:
+def refuse_round_currency(round_: Round, currency_code: str) -> Refusal | None:
+    """Refuse another currency than that of the round's first bet."""
     if not round_.opened or round_.currency_code == currency_code:
         return None
     return invalid_field(
@@ -241,7 +242,7 @@ def refuse_round(win: Win, round_: Round | None) -> Refusal | None:
     if win.close_round and not opened and win.win_type is not WinType.REGULAR:
         return invalid_field("close_round", "needs a round that a bet has opened")
     if round_ is not None:
-        refusal = _refuse_round_currency(round_, win.currency_code)
+        refusal = refuse_round_currency(round_, win.currency_code)
         if refusal:
             return refusal
     if win.win_type is not WinType.REGULAR:

@@ -26,7 +26,7 @@ from purser_server.domain.wallet import (
     wrong_mode,
 )
 from purser_server.ledger.ports import Changes, Loaded, Request
-from purser_server.ledger.seamless import SeamlessRules
+from purser_server.ledger.seamless import SeamlessRules, told_again
 from purser_server.ledger.state import State
 
 
@@ -97,6 +97,9 @@ class Batch:
         if known is not None:
             answer = replay(command, known)
             return answer if isinstance(answer, Refusal) else Answer(answer, replayed=True)
+        pending = state.pending.get((operator, command.transaction_id))
+        if pending is not None:
+            return told_again(command, pending)
         if (operator, command.player_id) not in state.players:
             return player_not_found(command.player_id)
         if operator in self._seamless and not isinstance(command, CloseRound):
@@ -155,7 +158,7 @@ def _judge_close_round(
 
 def _judge_rollback(state: State, operator: int, rollback: Rollback, _: int) -> Decision | Refusal:
     original = state.known.get((operator, rollback.original_transaction_id))
-    early = refuse_or_settle_early(rollback, original)
+    early = refuse_or_settle_early(rollback, original, at_casino=False)
     if early is not None:
         return early
     assert original is not None

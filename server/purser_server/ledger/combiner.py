@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from purser_server.domain.commands import Rollback, Win
 from purser_server.domain.decisions import Result
 from purser_server.domain.errors import RefusedError, overloaded
+from purser_server.domain.intents import Settle
 from purser_server.ledger.batch import Group
 from purser_server.ledger.lane import Lane, LaneLimits
 from purser_server.ledger.ports import Request, Writer
@@ -46,8 +47,13 @@ class Ledger:
         return self._queue.size
 
     async def execute(self, request: Request) -> Result:
-        """Execute one request. Raises RefusedError (OVERLOADED) when the queue is full."""
-        self._require_room(1)
+        """Execute one request.
+
+        Raises RefusedError (OVERLOADED) when the queue is full; never for the outcome of an intent,
+        for that was begun, and is bounded where it was.
+        """
+        if not isinstance(request.command, Settle):
+            self._require_room(1)
         return (await self._queue.put((Group((request,)),)).done)[0][0]
 
     async def execute_each(self, requests: Sequence[Request]) -> list[Result]:

@@ -62,9 +62,6 @@ class SeamlessRules:
         """Refuse a command by Purser's own rules, or store it as an intent."""
         if isinstance(command, Deposit | Withdraw):
             return wrong_mode()
-        pending = self._state.pending.get((operator, command.transaction_id))
-        if pending is not None:
-            return _told_again(command, pending)
         number = self._state.take_number()
         found = self._judge(operator, command, number)
         if isinstance(found, Refusal):
@@ -161,6 +158,8 @@ class SeamlessRules:
             return Answer(known, replayed=True)
         if settle.decision is not None:
             return self._decide(operator, pending, settle.decision, settle.note)
+        if settle.is_stuck:
+            return self._put_off(operator, pending, settle, "its outcome cannot be booked", True)
         if settle.report is None:
             return self._resume(operator, pending)
         if settle.report.phase is not pending.phase:
@@ -180,15 +179,17 @@ class SeamlessRules:
             return self._end_as(operator, EndedCase(pending), verdict, report)
         if verdict.fate is Fate.TO_BE_UNDONE:
             after = in_phase(pending, Phase.UNDOING, self._held_until(operator))
-        else:
-            after = put_off(
-                pending,
-                self._state.now,
-                settle.delays,
-                settle.luck,
-                f"{report.outcome.name} {report.message}".strip(),
-                is_case=verdict.fate is Fate.CASE,
-            )
+            self._state.keep_pending(operator, after)
+            return Answer(after.transaction, replayed=False, pending=after)
+        error = f"{report.outcome.name} {report.message}".strip()
+        return self._put_off(operator, pending, settle, error, verdict.fate is Fate.CASE)
+
+    def _put_off(
+        self, operator: int, pending: Pending, settle: Settle, error: str, is_case: bool
+    ) -> Answer:
+        after = put_off(
+            pending, self._state.now, settle.delays, settle.luck, error, is_case=is_case
+        )
         self._state.keep_pending(operator, after)
         return Answer(after.transaction, replayed=False, pending=after)
 
@@ -302,7 +303,7 @@ def _outcome_of_pending(command: Command) -> RollbackOutcome:
     return RollbackOutcome.PENDING if isinstance(command, Rollback) else RollbackOutcome.NONE
 
 
-def _told_again(command: Command, pending: Pending) -> Result:
+def told_again(command: Command, pending: Pending) -> Result:
     """Answer a repeated request whose outcome is not known: of a bet nobody may rely on it."""
     answer = replay(command, pending.transaction)
     if isinstance(answer, Refusal):

@@ -45,17 +45,24 @@ def rounds_of_rollbacks(
     if not wanted:
         return set()
     stored = ((key[0], known[key]) for key in wanted & known.keys())
-    arriving = (
-        (request.operator, request.command)
+    coming = (
+        (request.operator, arriving)
         for request in requests
-        if isinstance(request.command, Bet | Win)
-        and (request.operator, request.command.transaction_id) in wanted
+        if (arriving := _arriving(request.command)) is not None
+        and (request.operator, arriving.transaction_id) in wanted
     )
     return {
         _round_key(operator, original)
-        for operator, original in (*stored, *arriving)
+        for operator, original in (*stored, *coming)
         if original.round_id
     }
+
+
+def _arriving(command: Command | Settle) -> Bet | Win | Transaction | None:
+    """Return the bet or win that may come into the history with a command."""
+    if isinstance(command, Settle):
+        return command.intent
+    return command if isinstance(command, Bet | Win) else None
 
 
 def _original_of(command: Command | Settle) -> str:

@@ -18,35 +18,33 @@ class Modes:
     def __init__(self, store: PendingStore) -> None:
         self._store = store
         self._known: LRUCache[int, tuple[Seamless | None, float]] = LRUCache(_OPERATORS_CACHED)
-        self._looking: dict[int, asyncio.Task[Seamless | None]] = {}
 
     def last_known(self, operator: int) -> Seamless | None:
         """Return how the operator's casino was called when it was last looked at, if it was.
 
-        Without waiting, so that calls keep their order. What was transfer mode is not looked at
-        again: whoever is told otherwise by the ledger looks then.
+        It may be old: it tells who is in seamless mode, and `of` how to call.
         """
         found = self._known.get(operator)
-        if found is None or found[0] is None:
-            return None
-        if self._is_old(found[1]) and operator not in self._looking:
-            task = asyncio.ensure_future(self.look(operator))
-            self._looking[operator] = task
-            task.add_done_callback(lambda _: self._looking.pop(operator))
-        return found[0]
+        return found[0] if found is not None else None
+
+    def is_known(self, operator: int) -> bool:
+        """Tell whether the operator was ever looked at."""
+        return operator in self._known
 
     async def of(self, operator: int) -> Seamless | None:
         """Return how the operator's casino is called, or None in transfer mode; a second old."""
         found = self._known.get(operator)
-        if found is None or self._is_old(found[1]):
+        if found is None or asyncio.get_running_loop().time() - found[1] > SETTINGS_AGE_S:
             return await self.look(operator)
         return found[0]
 
     async def look(self, operator: int) -> Seamless | None:
         """Return how the operator's casino is called now."""
+        looked_at = asyncio.get_running_loop().time()
         seamless = await self._store.settings(operator)
-        self._known[operator] = seamless, asyncio.get_running_loop().time()
+        self._known[operator] = seamless, looked_at
         return seamless
 
-    def _is_old(self, looked_at: float) -> bool:
-        return asyncio.get_running_loop().time() - looked_at > SETTINGS_AGE_S
+    def forget(self) -> None:
+        """Look again before the next answer: an operator was changed."""
+        self._known.clear()

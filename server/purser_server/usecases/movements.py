@@ -27,9 +27,8 @@ class Movements:
 
     async def execute(self, operator: int, command: Command) -> Answer:
         """Execute one command. Raises RefusedError with the command's own refusal."""
-        mode = self._modes.last_known(operator)
-        if mode is not None and not isinstance(command, CloseRound):
-            return await self._seamless.execute(operator, mode, command)
+        if await self._is_seamless(operator) and not isinstance(command, CloseRound):
+            return await self._seamless.execute(operator, command)
         result = await self._ledger.execute(Request(operator, command))
         if isinstance(result, Refusal):
             raise RefusedError(result)
@@ -52,12 +51,22 @@ class Movements:
             if isinstance(results[0], Refusal) and results[0].reason is Reason.WRONG_MODE:
                 raise RefusedError(results[0])
             return results
-        if self._modes.last_known(operator) is not None:
+        if await self._is_seamless(operator):
             return await self._ask_for_each(operator, commands)
         results = await self._ledger.execute_each(requests)
         if any(_is_intent(result) for result in results):
             return list(await asyncio.gather(*(self._carried(operator, it) for it in results)))
         return results
+
+    async def _is_seamless(self, operator: int) -> bool:
+        """Tell whether the operator was in seamless mode at the last look.
+
+        Only the first look is waited for, so that calls keep their order. The ledger decides by the
+        mode of now, and what turns out to be an intent is carried late.
+        """
+        if not self._modes.is_known(operator):
+            await self._modes.look(operator)
+        return self._modes.last_known(operator) is not None
 
     async def _carried(self, operator: int, result: Result) -> Result:
         """Ask the casino for what became an intent, though the mode was not known."""

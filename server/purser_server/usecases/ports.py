@@ -215,14 +215,27 @@ class GameResultStore(Protocol):
 class Gate(Protocol):
     """What stands before one casino: a bound of calls in flight, and a circuit breaker."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the breaker is open."""
+
     def may_send(self) -> bool:
-        """Tell whether a call may be sent now."""
+        """Tell whether a call may be sent now; while the breaker is open, as its probe."""
+
+    def no_call_made(self) -> None:
+        """Let another be the probe."""
 
     def note(self, *, is_known: bool) -> None:
         """Note the outcome of a call."""
 
     def place(self, callback: CallbackSettings) -> AbstractAsyncContextManager[None]:
-        """Take a place. Raises RefusedError (OVERLOADED) when none is free within a deadline."""
+        """Hold a place meanwhile. Raises RefusedError (OVERLOADED) after a deadline in vain."""
+
+    async def enter(self, callback: CallbackSettings) -> None:
+        """Take a place. Raises RefusedError (OVERLOADED) after a deadline in vain."""
+
+    def leave(self) -> None:
+        """Give a place back."""
 
 
 class Casinos(Protocol):

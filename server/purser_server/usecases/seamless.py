@@ -7,15 +7,17 @@ any two steps this process may die: whoever finds the intent goes on from what i
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from purser_server.domain.callbacks import LEASE_MARGIN
+from purser_server.domain.callbacks import lease_of
 from purser_server.domain.commands import Bet, Command
 from purser_server.domain.decisions import Answer, Result
-from purser_server.domain.errors import Refusal, RefusedError
+from purser_server.domain.errors import Reason, Refusal, RefusedError
 from purser_server.domain.intents import Settle
 from purser_server.domain.outcomes import (
     Alert,
@@ -25,6 +27,7 @@ from purser_server.domain.outcomes import (
     alerts,
     balance_unknown,
     casino_unreachable,
+    contradicts,
 )
 from purser_server.domain.pending import Delays, Pending
 from purser_server.domain.players import WalletBalance, player_not_found
@@ -32,7 +35,9 @@ from purser_server.domain.transactions import Transaction, TransactionState, Tra
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
 from purser_server.usecases.modes import Modes
-from purser_server.usecases.ports import Casinos, HistoryStore, PendingStore, Seamless
+from purser_server.usecases.ports import Casinos, Gate, HistoryStore, PendingStore, Seamless
+
+_log = logging.getLogger(__name__)
 
 FIRST_ASK_AGAIN_S = 0.1
 ASKED_FOR_DEADLINES = 3
@@ -98,22 +103,41 @@ class SeamlessMovements:
 
     # -- a game's request --------------------------------------------------------------------
 
-    async def execute(self, operator: int, seamless: Seamless, command: Command) -> Answer:
+    async def execute(self, operator: int, command: Command) -> Answer:
         """Execute one command. Raises RefusedError with the command's own refusal."""
         gate = self._casinos.gate(operator)
-        if isinstance(command, Bet) and not gate.may_send():
+        is_probe = False
+        if isinstance(command, Bet) and gate.is_open:
+            # What is known is told without a call, and takes the probe from nobody.
             known = await self._history.transaction(operator, command.transaction_id)
             if known is None:
-                raise RefusedError(casino_unreachable(command.transaction_id, is_sent=False))
+                if not gate.may_send():
+                    raise RefusedError(casino_unreachable(command.transaction_id, is_sent=False))
+                is_probe = gate.is_open
         # A movement that was begun goes on, whether or not its caller still waits.
-        return await asyncio.shield(self._begin(self._execute(operator, seamless, command)))
+        work = self._execute(operator, gate, command, is_probe=is_probe)
+        return await asyncio.shield(self._begin(work))
 
-    async def _execute(self, operator: int, seamless: Seamless, command: Command) -> Answer:
-        async with self._casinos.gate(operator).place(seamless.callback):
+    async def _execute(
+        self, operator: int, gate: Gate, command: Command, *, is_probe: bool
+    ) -> Answer:
+        seamless = await self._modes.of(operator)
+        if seamless is None:
+            # It has left seamless mode since.
+            return _answer_of(await self._ledger.execute(Request(operator, command)))
+        async with gate.place(seamless.callback):
             answer = _answer_of(await self._ledger.execute(Request(operator, command)))
-            if answer.pending is None or answer.replayed:
+            pending = answer.pending
+            if pending is None or answer.replayed:
+                if is_probe:
+                    gate.no_call_made()
                 return answer
-            return await self._carry(operator, seamless, answer.pending)
+            self._reached(Step.INTENT_STORED)
+            if pending.phase is Phase.SENDING:
+                answer = await self._attempt(operator, seamless, pending)
+                return self._told(operator, answer)
+        # Who waits for another movement takes no place away from it.
+        return await self._wait_and_carry(operator, seamless, pending)
 
     async def carry_late(self, operator: int, answer: Answer) -> Answer:
         """Carry what became an intent though the operator was not known to be in seamless mode.
@@ -122,29 +146,52 @@ class SeamlessMovements:
         """
         if answer.pending is None or answer.replayed:
             return answer
-        seamless = await self._modes.look(operator)
-        if seamless is None:
-            return answer
-        carried = self._begin(self._carry(operator, seamless, answer.pending))
+        carried = self._begin(self._carry_late(operator, answer.pending))
         return await asyncio.shield(carried)
 
-    async def _carry(self, operator: int, seamless: Seamless, pending: Pending) -> Answer:
-        """Ask the casino for a new intent, and tell the game what came of it."""
-        self._reached(Step.INTENT_STORED)
-        after: Pending | None = pending
-        if pending.phase is Phase.WAITING:
-            result = await self._await_turn(operator, seamless, pending)
-            after = result.pending
-        if after is not None and after.phase is Phase.SENDING:
-            result = await self._attempt(operator, seamless, after)
-            after = result.pending
+    async def _carry_late(self, operator: int, pending: Pending) -> Answer:
+        seamless = await self._modes.look(operator)
+        if seamless is None:
+            return Answer(pending.transaction, replayed=False)
+        if pending.phase is Phase.SENDING:
+            return await self._carry_in_place(operator, seamless, pending)
+        return await self._wait_and_carry(operator, seamless, pending)
+
+    async def _wait_and_carry(self, operator: int, seamless: Seamless, pending: Pending) -> Answer:
+        answer = await self._await_turn(operator, seamless, pending)
+        if answer.replayed or answer.pending is None:
+            return self._told(operator, answer)
+        return await self._carry_in_place(operator, seamless, answer.pending)
+
+    async def _carry_in_place(self, operator: int, seamless: Seamless, pending: Pending) -> Answer:
+        """Ask the casino for an intent that has no place yet; without one it is asked later."""
+        try:
+            answer = await self._attempt_in_place(operator, seamless, pending)
+        except RefusedError as error:
+            _log.warning("%s waits: %s", pending.transaction.transaction_id, error)
+            answer = Answer(pending.transaction, replayed=False, pending=pending)
+        return self._told(operator, answer)
+
+    def _told(self, operator: int, answer: Answer) -> Answer:
+        """Tell a game what became of its movement so far.
+
+        Raises RefusedError: the casino's refusal, or CASINO_UNREACHABLE for a bet.
+        """
+        after = answer.pending
         if after is None:
-            return _told(result.transaction)
+            return _told(answer.transaction)
         if after.phase is Phase.UNDOING:
-            self._begin(self._attempt_in_place(operator, seamless, after))
+            self._begin(self._undo(operator, after))
         if after.transaction.type is TransactionType.BET:
             raise RefusedError(casino_unreachable(after.transaction.transaction_id, is_sent=True))
         return Answer(after.transaction, replayed=False)
+
+    async def _undo(self, operator: int, pending: Pending) -> None:
+        """Roll a bet back at once; should that fail, it is due again soon."""
+        seamless = await self._modes.of(operator)
+        if seamless is not None:
+            # Without a place: it may not wait for those who have not begun.
+            await self._attempt(operator, seamless, pending)
 
     async def _await_turn(self, operator: int, seamless: Seamless, pending: Pending) -> Answer:
         """Wait, though not for long, until the bet of a win or rollback has its outcome.
@@ -194,6 +241,8 @@ class SeamlessMovements:
     ) -> Answer:
         """Make an attempt that no caller has a place for. Raises RefusedError (OVERLOADED)."""
         async with self._casinos.gate(operator).place(seamless.callback):
+            # The wait for the place has used the lease up.
+            await self._hold(operator, seamless, pending, 0.0)
             return await self._attempt(operator, seamless, pending)
 
     async def _attempt(self, operator: int, seamless: Seamless, pending: Pending) -> Answer:
@@ -204,7 +253,7 @@ class SeamlessMovements:
         self._reached(Step.ANSWER_HEARD)
         answer = await self._settle(operator, pending, report)
         self._reached(Step.OUTCOME_STORED)
-        self._raise_alerts(seamless, pending, report, answer.pending)
+        self._raise_alerts(seamless, pending, report, answer)
         return answer
 
     async def _ask(self, operator: int, seamless: Seamless, pending: Pending) -> Report:
@@ -214,20 +263,31 @@ class SeamlessMovements:
         pause_s = FIRST_ASK_AGAIN_S
         report = await self._casinos.ask(callback, seamless.operator_id, pending)
         while report.outcome is CallbackOutcome.IN_PROGRESS and clock() + pause_s < until:
-            held_s = pause_s + callback.deadline_ms / 1_000 + LEASE_MARGIN.total_seconds()
-            await self._store.hold(operator, pending.transaction.transaction_id, held_s)
+            await self._hold(operator, seamless, pending, pause_s)
             await asyncio.sleep(pause_s)
             pause_s *= 2
-            report = await self._casinos.ask(callback, seamless.operator_id, pending)
+            left_ms = max(1, round((until - clock()) * 1_000))
+            last = replace(callback, deadline_ms=min(callback.deadline_ms, left_ms))
+            report = await self._casinos.ask(last, seamless.operator_id, pending)
         return report
 
-    def _raise_alerts(
-        self, seamless: Seamless, pending: Pending, report: Report, after: Pending | None
+    async def _hold(
+        self, operator: int, seamless: Seamless, pending: Pending, pause_s: float
     ) -> None:
-        of = pending.transaction
+        """Hold an intent for an attempt that begins after a pause."""
+        held_s = pause_s + lease_of(seamless.callback.deadline_ms).total_seconds()
+        await self._store.hold(operator, pending.transaction.transaction_id, held_s)
+
+    def _raise_alerts(
+        self, seamless: Seamless, pending: Pending, report: Report, answer: Answer
+    ) -> None:
+        of, after = pending.transaction, answer.pending
         words = f"{of.type.name} {of.transaction_id}: {report.outcome.name} {report.message}"
         for alert in alerts(pending.movement, report):
             self._alert(seamless.operator_id, alert, words)
+        if after is None and answer.replayed and contradicts(report, answer.transaction.state):
+            state = answer.transaction.state.name
+            self._alert(seamless.operator_id, Alert.ANSWER_TOO_LATE, f"{words}, but it is {state}")
         if after is not None and after.is_case and not pending.is_case:
             self._alert(seamless.operator_id, Alert.CASE_OPENED, words)
 
@@ -241,7 +301,11 @@ class SeamlessMovements:
             self._delays,
             random.uniform(1 - _JITTER, 1 + _JITTER),  # noqa: S311
         )
-        return _answer_of(await self._ledger.execute(Request(operator, settle)))
+        result = await self._ledger.execute(Request(operator, settle))
+        if isinstance(result, Refusal) and result.reason is Reason.AMOUNT_RANGE:
+            # The casino has done what no account can hold: a person must look at it.
+            result = await self._ledger.execute(Request(operator, replace(settle, is_stuck=True)))
+        return _answer_of(result)
 
     # -- balances ----------------------------------------------------------------------------
 

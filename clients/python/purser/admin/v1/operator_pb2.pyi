@@ -222,7 +222,7 @@ class CallbackSettings(_message.Message):
     """
     max_calls_in_flight: _builtins.int
     """How many calls to the casino may be in flight at once, 1 to 10,000. 0 means
-    256. Further ones wait within their deadline.
+    256. Further ones wait within their deadline. It holds for each server process.
     """
     signing_secret: _builtins.str
     """The secret that signs every call, 1 to 256 characters. Required with a

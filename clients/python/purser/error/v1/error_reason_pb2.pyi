@@ -328,8 +328,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "TRANSACTION_ROLLED_BACK", "domain": "purser", "metadata": {"transaction_id": "bet-1001", "round_id": "round-42"}}
     """
     ERROR_REASON_TRANSACTION_NOT_REVERSIBLE: _ErrorReason.ValueType  # 63
-    """A rollback names something other than a bet or a win. `transaction_id` is
-    the transaction that it names, `round_id` is that transaction's round.
+    """A rollback names something other than a bet or a win, or what was carried out
+    before the operator changed its wallet mode, whose money is elsewhere.
+    `transaction_id` is the transaction that it names, `round_id` is that
+    transaction's round.
 
     Code: FAILED_PRECONDITION
     Metadata: transaction_id, round_id
@@ -797,8 +799,10 @@ Final: yes
 Example: {"reason": "TRANSACTION_ROLLED_BACK", "domain": "purser", "metadata": {"transaction_id": "bet-1001", "round_id": "round-42"}}
 """
 ERROR_REASON_TRANSACTION_NOT_REVERSIBLE: ErrorReason.ValueType  # 63
-"""A rollback names something other than a bet or a win. `transaction_id` is
-the transaction that it names, `round_id` is that transaction's round.
+"""A rollback names something other than a bet or a win, or what was carried out
+before the operator changed its wallet mode, whose money is elsewhere.
+`transaction_id` is the transaction that it names, `round_id` is that
+transaction's round.
 
 Code: FAILED_PRECONDITION
 Metadata: transaction_id, round_id
