@@ -38,6 +38,8 @@ from purser_server.ops.settings import Settings
 from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
+from purser_server.rpc.points_service import PointsServicer
+from purser_server.rpc.program_service import ProgramServicer
 from purser_server.rpc.server import PurserServer, ServerLimits, Services, credentials_of
 from purser_server.rpc.wallet_service import WalletServicer
 from purser_server.store.api_keys import PostgresKeys
@@ -51,6 +53,8 @@ from purser_server.store.migrate import NoLedgerError, migrate
 from purser_server.store.operators import PostgresOperators
 from purser_server.store.pending import PostgresPending
 from purser_server.store.players import PostgresPlayers
+from purser_server.store.points import PostgresPoints
+from purser_server.store.programs import PostgresPrograms
 from purser_server.store.sessions import PostgresSessions
 from purser_server.store.verification import PostgresVerification
 from purser_server.store.writer import PostgresWriter
@@ -64,6 +68,8 @@ from purser_server.usecases.modes import Modes
 from purser_server.usecases.movements import Movements
 from purser_server.usecases.operators import Operators
 from purser_server.usecases.players import Players
+from purser_server.usecases.points import PointsUse
+from purser_server.usecases.programs import Programs
 from purser_server.usecases.seamless import SeamlessMovements
 from purser_server.usecases.sessions import Sessions
 from purser_server.usecases.verification import LedgerVerification
@@ -72,6 +78,9 @@ _log = logging.getLogger(__name__)
 
 WATCH_S = 5.0
 """How often what waits for casinos is counted for the metrics."""
+
+EXPIRY_S = 5.0
+"""How often expired points are posted; whoever looks at a player's points posts them at once."""
 
 DATABASE_PATIENCE_S = 30.0
 """How long a start waits for a database that does not answer yet."""
@@ -218,7 +227,9 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
             mode.modes.forget()
 
         admin = Administration(engine, ledger, forget)
-        services = _make_services(engine, ledger, mode, admin, stopping)
+        points = PointsUse(ledger, PostgresPoints(engine), PostgresPrograms(engine))
+        expiry = Periodic(points.post_due, EXPIRY_S, "posting what has expired")
+        services = _make_services(engine, ledger, mode, admin, points=points, stopping=stopping)
         server = PurserServer(
             services,
             authenticator,
@@ -234,7 +245,7 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
         ledger.start()
         stack.push_async_callback(ledger.stop)
         stack.push_async_callback(mode.movements.stop)
-        for background in mode.background:
+        for background in (*mode.background, expiry):
             background.start()
             stack.push_async_callback(background.stop)
         await server.start()
@@ -318,6 +329,8 @@ def _make_services(
     ledger: Ledger,
     mode: _SeamlessMode,
     admin: Administration,
+    *,
+    points: PointsUse,
     stopping: asyncio.Event,
 ) -> Services:
     players = Players(PostgresPlayers(engine), mode.modes)
@@ -332,8 +345,10 @@ def _make_services(
             stopping=stopping,
         ),
         player=PlayerServicer(players),
+        program=ProgramServicer(Programs(PostgresPrograms(engine))),
         operator=OperatorServicer(admin.operators),
         ledger=LedgerServicer(admin.verification, admin.game_results, admin.cases),
+        points=PointsServicer(points),
     )
 
 

@@ -21,7 +21,7 @@ from purser_server import cli
 from purser_server.domain.outcomes import Alert
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
-from tests.support.client import Client, Installation, eur, failure_of
+from tests.support.client import LOYALTY, Client, Installation, eur, failure_of
 from tests.support.process import ADMIN_KEY, PurserProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,6 +147,20 @@ async def test_python_of_seamless_mode_runs(casino: Client, installation: Instal
     await casino.close_round(player, "r")
     assert await run(switch, "127.0.0.1:1") == "WALLET_MODE_SEAMLESS\n"
     assert await run(results) == "EUR kept 1000 of 1000\n"
+
+
+async def test_python_of_loyalty_runs(casino: Client, installation: Installation) -> None:
+    section = (ROOT / "README.md").read_text().split("## Loyalty")[1]
+    program = re.findall(r"```python\n(.*?)```", section, re.S)[0]
+    loyalty: Any = await installation.new_client(casino.operator_id, LOYALTY)  # type: ignore[attr-defined]
+    player = await casino.new_player()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, installation.address, loyalty.api_key, player),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert told.decode() == "1200 380 3800\n"
+    assert f"`{told.decode().strip()}`" in section
 
 
 def test_operations_name_every_alert() -> None:

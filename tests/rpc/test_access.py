@@ -32,6 +32,7 @@ from tests.support.rpcs import EVERY_RPC, RPCS, Rpc
 
 PLAY = {GAME, BACKEND}
 MANAGE = {BACKEND}
+REWARD = {LOYALTY}
 ADMINISTER = {ADMIN}
 
 CONTRACT: dict[str, set[int]] = {
@@ -54,6 +55,13 @@ CONTRACT: dict[str, set[int]] = {
     "GetPlayer": PLAY,
     "UpdatePlayer": MANAGE,
     "ListPlayers": PLAY,
+    # ProgramService
+    "GetProgram": REWARD,
+    "UpdateProgram": REWARD,
+    "CreateCampaign": REWARD,
+    "GetCampaign": REWARD,
+    "ListCampaigns": REWARD,
+    "EndCampaign": REWARD,
     # OperatorService
     "CreateOperator": ADMINISTER,
     "GetOperator": ADMINISTER,
@@ -68,6 +76,16 @@ CONTRACT: dict[str, set[int]] = {
     "ListOpenCases": ADMINISTER,
     "GetCase": ADMINISTER,
     "ResolveCase": ADMINISTER,
+    # PointsService
+    "GetPointsBalance": {LOYALTY},
+    "ListPointsTransactions": {LOYALTY},
+    "HoldPoints": {LOYALTY},
+    "GetHold": {LOYALTY},
+    "ReleaseHold": {LOYALTY},
+    "RedeemPoints": {LOYALTY},
+    "GetRedemption": {LOYALTY},
+    "RefundRedemption": {LOYALTY},
+    "AdjustPoints": {LOYALTY},
 }
 NAMES = {GAME: "game", BACKEND: "backend", LOYALTY: "loyalty", ADMIN: "admin"}
 

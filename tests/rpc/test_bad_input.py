@@ -16,6 +16,12 @@ from hypothesis import strategies as st
 
 from purser.admin.v1 import operator_service_pb2
 from purser.error.v1 import error_reason_pb2
+from purser.loyalty.v1 import (
+    loyalty_pb2,
+    points_service_pb2,
+    points_service_pb2_grpc,
+    program_service_pb2,
+)
 from purser.wallet.v1 import player_service_pb2, wallet_service_pb2
 from purser_server.app import prepare
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
@@ -44,6 +50,15 @@ MAKER = Maker(
         "round_id": ("r", "r", "r2", ""),
         "game_id": ("slots", "slots", "roulette", ""),
         "session_id": ("", "", "no-session"),
+        "hold_id": ("h1", "h2", "strangers-hold", ""),
+        "refund_transaction_id": ("t1", "t4", "t5"),
+        "redemption_transaction_id": ("t1", "t2", "t3", "bet"),
+        "campaign_id": ("campaign", "c1", "c2", "strangers-campaign"),
+        "multiplier": ("2", "1.5", "0.000001", "1000", "0", "1000.1"),
+        "points_per_unit": ("", "1", "0", "1000000", "1000000.000001"),
+        "point_value": ("", "0.10", "0"),
+        "wallet_cash_rate": ("", "0.02", "1", "1.1"),
+        "min_quantity": ("", "2", "1.5", "999999999999.999", "1.0001"),
         "operator_id": ("victim", "other", "new"),
         "target": ("", "casino:443"),
     }
@@ -103,6 +118,20 @@ async def a_casino_with_a_witness(
     for name, role in (("game", GAME), ("backend", BACKEND), ("loyalty", LOYALTY)):
         client: Any = await installation.new_client("victim", role)
         keys[name] = client.api_key
+    for operator, campaigns in (("victim", ("c1", "c2")), ("other", ("strangers-campaign",))):
+        client = await installation.new_client(operator, LOYALTY)
+        for campaign_id in campaigns:
+            campaign = loyalty_pb2.Campaign(campaign_id=campaign_id, multiplier="2")
+            await client.programs.CreateCampaign(
+                program_service_pb2.CreateCampaignRequest(campaign=campaign)
+            )
+    client = await installation.new_client("victim", LOYALTY)
+    for number in range(3):
+        await points_service_pb2_grpc.PointsServiceStub(client.channel).AdjustPoints(
+            points_service_pb2.AdjustPointsRequest(
+                transaction_id=f"gift-{number}", player_id="witness", points=9, reason="a gift"
+            )
+        )
     revoked: Any = await installation.new_client("victim")
     await installation.admin.operators.RevokeApiKey(
         operator_service_pb2.RevokeApiKeyRequest(key_id=revoked.key_id)
@@ -143,7 +172,7 @@ def assert_sound(rpc: Rpc, request: Any, found: Any) -> bool:
 
 def keys_for(rpc: Rpc) -> st.SearchStrategy[str]:
     """Mostly a key that may call it, sometimes any other."""
-    right = "admin" if rpc.service.startswith("purser.admin") else "backend"
+    right = right_key(rpc)
     others = ("none", "garbage", "game", "backend", "loyalty", "admin", "revoked")
     return st.sampled_from((right,) * 2 * len(others) + others)
 
@@ -204,6 +233,8 @@ async def a_token(place: Place, rpc: Rpc) -> tuple[Any, str]:
     if rpc.name == "ListOpenCases":
         # Movements that wait for a person are rare: a token that such a list would give.
         return request, page_token(("open_cases", None), 1)
+    if rpc.name == "ListPointsTransactions":
+        request.player_id = "witness"
     if rpc.name == "ListApiKeys":
         request.operator_id = "victim"
     response = await rpc.call(place.channel, request, place.keys[right_key(rpc)])
@@ -211,6 +242,8 @@ async def a_token(place: Place, rpc: Rpc) -> tuple[Any, str]:
 
 
 def right_key(rpc: Rpc) -> str:
+    if rpc.service.startswith("purser.loyalty"):
+        return "loyalty"
     return "admin" if rpc.service.startswith("purser.admin") else "backend"
 
 

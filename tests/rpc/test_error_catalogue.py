@@ -10,13 +10,19 @@ import pytest
 
 from purser.admin.v1 import ledger_service_pb2, operator_pb2, operator_service_pb2
 from purser.error.v1 import error_reason_pb2
+from purser.loyalty.v1 import (
+    loyalty_pb2,
+    points_service_pb2,
+    points_service_pb2_grpc,
+    program_service_pb2,
+)
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
 from purser_casino import ReferenceCasino
 from purser_server.domain.errors import FINAL_REASONS, Reason
 from purser_server.rpc.status import CODES
 from tests.support.calls import outcome
 from tests.support.catalogue import Documented, read_catalogue
-from tests.support.client import Client, Failure, Installation, eur, money, new_id
+from tests.support.client import LOYALTY, Client, Failure, Installation, eur, money, new_id
 
 CATALOGUE = read_catalogue()
 
@@ -199,6 +205,28 @@ async def _(scene: Scene) -> Any:
     return await scene.bet("2.00")
 
 
+async def campaigns_of(scene: Scene) -> Any:
+    return (await scene.installation.new_client(scene.operator, LOYALTY)).programs
+
+
+@provokes(Reason.CAMPAIGN_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    return await (await campaigns_of(scene)).GetCampaign(
+        program_service_pb2.GetCampaignRequest(campaign_id="unknown")
+    )
+
+
+@provokes(Reason.CAMPAIGN_EXISTS)
+async def _(scene: Scene) -> Any:
+    campaigns = await campaigns_of(scene)
+    for multiplier in ("2", "3"):
+        campaign = loyalty_pb2.Campaign(campaign_id="points", multiplier=multiplier)
+        found = await campaigns.CreateCampaign(
+            program_service_pb2.CreateCampaignRequest(campaign=campaign)
+        )
+    return found
+
+
 @provokes(Reason.INSUFFICIENT_FUNDS)
 async def _(scene: Scene) -> Any:
     return await scene.bet("10.01")
@@ -337,6 +365,49 @@ async def _(scene: Scene) -> Any:
         )
         found = await ledger.ResolveCase(request)
     return found
+
+
+# -- points --------------------------------------------------------------------------------------
+
+
+async def points_of(scene: Scene) -> Any:
+    client = await scene.installation.new_client(scene.operator, LOYALTY)
+    return points_service_pb2_grpc.PointsServiceStub(client.channel)
+
+
+@provokes(Reason.INSUFFICIENT_POINTS)
+async def _(scene: Scene) -> Any:
+    points = await points_of(scene)
+    return await points.RedeemPoints(
+        points_service_pb2.RedeemPointsRequest(
+            transaction_id="redeem", player_id=scene.player, points=1
+        )
+    )
+
+
+@provokes(Reason.HOLD_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    points = await points_of(scene)
+    return await points.GetHold(points_service_pb2.GetHoldRequest(hold_id="none"))
+
+
+@provokes(Reason.HOLD_NOT_ACTIVE)
+async def _(scene: Scene) -> Any:
+    points = await points_of(scene)
+    await points.AdjustPoints(
+        points_service_pb2.AdjustPointsRequest(
+            transaction_id="gift", player_id=scene.player, points=10, reason="a gift"
+        )
+    )
+    await points.HoldPoints(
+        points_service_pb2.HoldPointsRequest(hold_id="hold", player_id=scene.player, points=10)
+    )
+    await points.ReleaseHold(points_service_pb2.ReleaseHoldRequest(hold_id="hold"))
+    return await points.RedeemPoints(
+        points_service_pb2.RedeemPointsRequest(
+            transaction_id="redeem", player_id=scene.player, hold_id="hold"
+        )
+    )
 
 
 NEED_A_FAULT = {Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE, Reason.INTERNAL_ERROR}

@@ -20,6 +20,7 @@ from purser.admin.v1 import (
     operator_service_pb2,
     operator_service_pb2_grpc,
 )
+from purser.loyalty.v1 import program_service_pb2_grpc
 from purser.type.v1.money_pb2 import Money
 from purser.wallet.v1 import (
     player_service_pb2,
@@ -152,6 +153,7 @@ class Client:
         channel: Any = self.channel
         self.wallet: Any = wallet_service_pb2_grpc.WalletServiceStub(channel)
         self.players: Any = player_service_pb2_grpc.PlayerServiceStub(channel)
+        self.programs: Any = program_service_pb2_grpc.ProgramServiceStub(channel)
         self.operators: Any = operator_service_pb2_grpc.OperatorServiceStub(channel)
         self.ledger: Any = ledger_service_pb2_grpc.LedgerServiceStub(channel)
 

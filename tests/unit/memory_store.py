@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from purser_server.domain.accounts import HOUSE_KINDS, AccountKind
+from purser_server.domain.accounts import AccountKind, house_kinds
 from purser_server.domain.commands import Bet, CloseRound, Rollback, Win
 from purser_server.domain.decisions import Session, Wallet
 from purser_server.domain.players import PlayerStatus
@@ -153,7 +153,7 @@ class MemoryStore:
     ) -> dict[tuple[int, AccountKind, str], int]:
         for operator, currency in dict.fromkeys(units):
             known = {(a.operator, a.kind, a.currency_code) for a in self.house.values()}
-            for kind in HOUSE_KINDS:
+            for kind in house_kinds(currency):
                 if (operator, kind, currency) not in known:
                     self.house[self._new_account()] = HouseAccount(operator, kind, currency)
         return {(a.operator, a.kind, a.currency_code): no for no, a in self.house.items()}

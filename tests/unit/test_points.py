@@ -15,7 +15,6 @@ from purser_server.domain.points import (
     Hold,
     HoldState,
     Lot,
-    NegativeBalancePolicy,
     Part,
     Points,
     TakenFrom,
@@ -28,6 +27,7 @@ from purser_server.domain.points import (
     spend,
     take_back,
 )
+from purser_server.domain.programs import NegativeBalancePolicy
 
 NOON = datetime(2030, 6, 1, 12, tzinfo=UTC)
 ALLOW, WITHIN, PENDING_ONLY = NegativeBalancePolicy

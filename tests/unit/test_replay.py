@@ -205,6 +205,7 @@ def test_the_final_reasons_of_movements_are_these() -> None:
         "SESSION_INVALID",
         "TRANSACTION_NOT_REVERSIBLE",
         "CASINO_REFUSED",
+        "INSUFFICIENT_POINTS",
     }
 
 

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purser_server.domain.accounts import CONTRA_KIND, HOUSE_KINDS, AccountKind
+from purser_server.domain.accounts import (
+    CONTRA_KIND,
+    POINTS,
+    AccountKind,
+    contra_kind,
+    house_kinds,
+)
 from purser_server.domain.commands import TYPE_OF, Command
 from purser_server.domain.errors import Reason, Refusal, invalid_field
 from purser_server.domain.ids import MAX_ID_LENGTH, has_control_characters, id_problem
@@ -107,8 +113,18 @@ def test_every_movement_of_money_has_a_house_account_across_from_it() -> None:
         TransactionType.BET: AccountKind.GAME_RESULT,
         TransactionType.WIN: AccountKind.GAME_RESULT,
         TransactionType.ROLLBACK: AccountKind.GAME_RESULT,
+        TransactionType.CASHBACK: AccountKind.PROMOTION,
+        TransactionType.CASHBACK_REVERSAL: AccountKind.PROMOTION,
     }
-    assert AccountKind.PLAYER_CASH not in HOUSE_KINDS
+    assert AccountKind.PLAYER_CASH not in house_kinds("EUR")
+    assert set(CONTRA_KIND.values()) <= set(house_kinds("EUR"))
+
+
+def test_points_have_one_house_account_across_from_them() -> None:
+    assert house_kinds(POINTS) == (AccountKind.POINTS_LIABILITY,)
+    for kind in TransactionType:
+        assert contra_kind(kind, POINTS) is AccountKind.POINTS_LIABILITY
+    assert not is_currency_code(POINTS)
 
 
 # -- refusals and roles -------------------------------------------------------------------------

@@ -19,7 +19,16 @@ class AccountKind(Number):
     GAME_RESULT = 3
     CASINO_SETTLEMENT = 4
     """What the casino owes, or is owed, for play with money that it keeps itself."""
+    PLAYER_POINTS = 5
+    """A player's points, all together; below zero when more was taken back than there was."""
+    POINTS_LIABILITY = 6
+    """The points that players have, as the operator owes them."""
+    PROMOTION = 7
+    """What the operator gives away in money."""
 
+
+POINTS = "(points)"
+"""The unit of points; no currency code has parentheses."""
 
 CONTRA_KIND: Mapping[TransactionType, AccountKind] = {
     TransactionType.DEPOSIT: AccountKind.OPERATOR_FLOAT,
@@ -27,7 +36,19 @@ CONTRA_KIND: Mapping[TransactionType, AccountKind] = {
     TransactionType.BET: AccountKind.GAME_RESULT,
     TransactionType.WIN: AccountKind.GAME_RESULT,
     TransactionType.ROLLBACK: AccountKind.GAME_RESULT,
+    TransactionType.CASHBACK: AccountKind.PROMOTION,
+    TransactionType.CASHBACK_REVERSAL: AccountKind.PROMOTION,
 }
 """The house account that gives what the wallet gains, and takes what it gives."""
 
-HOUSE_KINDS = tuple(sorted({*CONTRA_KIND.values(), AccountKind.CASINO_SETTLEMENT}))
+_HOUSE_KINDS = tuple(sorted({*CONTRA_KIND.values(), AccountKind.CASINO_SETTLEMENT}))
+
+
+def contra_kind(of: TransactionType, unit: str) -> AccountKind:
+    """Return the house account that gives what a player's account of this unit gains."""
+    return AccountKind.POINTS_LIABILITY if unit == POINTS else CONTRA_KIND[of]
+
+
+def house_kinds(unit: str) -> tuple[AccountKind, ...]:
+    """Return the house accounts that transfers of this unit may need."""
+    return (AccountKind.POINTS_LIABILITY,) if unit == POINTS else _HOUSE_KINDS

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.pending import Pending
 from purser_server.domain.players import PlayerStatus
+from purser_server.domain.points import Hold
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import RollbackOutcome, Transaction
 from purser_server.domain.values import value
@@ -45,8 +48,22 @@ class Answer:
     pending: Pending | None = None
 
 
+@value
+class HoldAnswer:
+    """A hold as it is now: of holds and releases, which post nothing."""
+
+    hold: Hold
+    replayed: bool
+
+
 Result = Answer | Refusal
-"""What comes of one command."""
+"""What comes of one command that becomes a transaction."""
+
+PointsResult = Answer | HoldAnswer | Refusal
+"""What comes of one command that concerns points."""
+
+AnyResult = Any
+"""A `Result`, or of a command that concerns points a `PointsResult`."""
 
 
 def group_failed(index: int) -> Refusal:

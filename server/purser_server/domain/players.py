@@ -47,6 +47,8 @@ class Activity(Number):
     OPEN_SESSION = 2
     DEPOSIT = 3
     WITHDRAW = 4
+    HOLD_POINTS = 5
+    REDEEM_POINTS = 6
 
 
 _ALLOWED: Mapping[PlayerStatus, frozenset[Activity]] = {

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from purser_server.domain.programs import NegativeBalancePolicy
 from purser_server.domain.values import Number, value
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -67,8 +68,10 @@ class Hold:
     expire_time: datetime
     create_time: datetime
     state: HoldState = HoldState.ACTIVE
+    currency_code: str = ""
     amount: int = 0
-    """The money that was asked for, in minor units, if it was not points."""
+    """What its points pay for, in minor units, where there is a program."""
+    redeemed_by: str = ""
 
     @property
     def points(self) -> int:
@@ -101,6 +104,12 @@ class Points:
     def pending(self, now: datetime) -> int:
         """What may be spent later."""
         return sum(lot.points for lot in self.lots if not lot.is_available(now))
+
+
+def points_of(lots: Iterable[Lot], holds: Iterable[Hold], total: int) -> Points:
+    """Return a player's points; the ledger keeps their total, and what lots lack of it is debt."""
+    points = Points(tuple(lots), tuple(holds))
+    return replace(points, debt=points.total - total)
 
 
 # -- time passes ---------------------------------------------------------------------------------
@@ -218,16 +227,6 @@ def restore(
 
 
 # -- a reversal ----------------------------------------------------------------------------------
-
-
-class NegativeBalancePolicy(Number):
-    """How far a reversal goes; the numbers are those of the contract and of the store."""
-
-    ALLOW = 1
-    """All the way: what lots do not hold becomes debt."""
-    WITHIN_BALANCE = 2
-    PENDING_ONLY = 3
-    """Only from what the order itself earned and is not yet available."""
 
 
 @value

@@ -6,6 +6,9 @@ the comparison is exact, and it can name the field that differs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from purser_server.domain.commands import (
     TYPE_OF,
     Bet,
@@ -18,7 +21,8 @@ from purser_server.domain.commands import (
 )
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.ids import quoted
-from purser_server.domain.transactions import Transaction, TransactionState
+from purser_server.domain.points_commands import Content
+from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
 from purser_server.domain.wallet import transaction_rolled_back
 
 
@@ -28,10 +32,34 @@ def replay(command: Command, known: Transaction) -> Transaction | Refusal:
         return _late_arrival(command)
     differs = first_difference(command, known)
     if differs:
-        return _id_reused(command.transaction_id, differs)
+        return id_reused(command.transaction_id, differs)
     if known.refusal is not None:
         return known.refusal.told_again()
     return known
+
+
+def replay_content(
+    known: Transaction, kind: TransactionType, player_id: str, content: Content
+) -> Transaction | Refusal:
+    """Answer a loyalty request whose id is known; its content was stored field by field."""
+    if known.state is TransactionState.TOMBSTONE or known.type is not kind:
+        return id_reused(known.transaction_id, "type")
+    if known.player_id != player_id:
+        return id_reused(known.transaction_id, "player_id")
+    differs = first_difference_of((known.loyalty or {}).get("content", ()), content)
+    if differs:
+        return id_reused(known.transaction_id, differs)
+    return known.refusal.told_again() if known.refusal is not None else known
+
+
+def first_difference_of(stored: Iterable[Sequence[Any]], content: Content) -> str | None:
+    """Return the path of the first field that differs from the stored content."""
+    before: dict[str, Any] = {path: told for path, told in stored}  # noqa: C416 - typed so
+    now = dict(content)
+    for path in (*now, *before):
+        if before.get(path) != now.get(path):
+            return path
+    return None
 
 
 def first_difference(command: Command, known: Transaction) -> str | None:
@@ -97,11 +125,12 @@ def _win_differs(command: Win, known: Transaction) -> str | None:
 def _late_arrival(command: Command) -> Refusal:
     """Refuse what was rolled back before it came; only bets and wins can be late."""
     if not isinstance(command, Bet | Win):
-        return _id_reused(command.transaction_id, "type")
+        return id_reused(command.transaction_id, "type")
     return transaction_rolled_back(command.transaction_id, command.round_id)
 
 
-def _id_reused(transaction_id: str, path: str) -> Refusal:
+def id_reused(transaction_id: str, path: str) -> Refusal:
+    """Refuse an id that stands for another content; `path` is the first field that differs."""
     return Refusal(
         Reason.TRANSACTION_ID_REUSED,
         f"transaction id {quoted(transaction_id)} was used before with another {path}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
+from typing import Any
 
 from purser_server.domain.errors import Refusal
 from purser_server.domain.rounds import Round
@@ -25,6 +26,9 @@ class TransactionType(Number):
     CASHBACK_REVERSAL = 8
     PRIZE_CASHBACK = 9
     ADJUSTMENT = 10
+    REDEMPTION = 11
+    REDEMPTION_REFUND = 12
+    POINTS_EXPIRY = 13
 
 
 class TransactionState(Number):
@@ -92,6 +96,8 @@ class Transaction:
     """Whether the casino keeps the money that it moved."""
     casino_balance: int | None = None
     casino_transaction_id: str = ""
+    loyalty: Mapping[str, Any] | None = None
+    """What rewards and movements of points have beside: their content, and how they came about."""
 
     @property
     def balance_after(self) -> int | None:

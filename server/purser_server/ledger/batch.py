@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from purser_server.domain.commands import Bet, CloseRound, Command, Deposit, Rollback, Win, Withdraw
-from purser_server.domain.decisions import Answer, Decision, Result, group_failed
+from purser_server.domain.decisions import Answer, AnyResult, Decision, group_failed
 from purser_server.domain.errors import Refusal
 from purser_server.domain.intents import Settle
 from purser_server.domain.players import player_not_found
+from purser_server.domain.points_commands import PointsCommand
 from purser_server.domain.replay import replay
 from purser_server.domain.rollbacks import decide_rollback, refuse_or_settle_early
 from purser_server.domain.values import value
@@ -25,6 +26,8 @@ from purser_server.domain.wallet import (
     round_not_found,
     wrong_mode,
 )
+from purser_server.ledger.loyalty import LoyaltyRules
+from purser_server.ledger.loyalty_state import LoyaltyLoaded, LoyaltyState
 from purser_server.ledger.ports import Changes, Loaded, Request
 from purser_server.ledger.seamless import SeamlessRules, told_again
 from purser_server.ledger.state import State
@@ -45,8 +48,10 @@ class Batch:
         self._state = State(loaded)
         self._seamless = loaded.seamless
         self._seamless_rules = SeamlessRules(self._state, loaded.seamless)
+        self._loyalty = LoyaltyState(loaded.loyalty or LoyaltyLoaded())
+        self._loyalty_rules = LoyaltyRules(self._state, self._loyalty)
 
-    def decide(self, groups: Iterable[Group]) -> list[list[Result]]:
+    def decide(self, groups: Iterable[Group]) -> list[list[AnyResult]]:
         """Decide all groups in order; the results stand in the order of their requests."""
         return [
             self._decide_group(group.requests)
@@ -57,16 +62,18 @@ class Batch:
 
     def changes(self) -> Changes:
         """Return all that is to be written."""
-        return self._state.changes()
+        changes = self._state.changes()
+        changes.loyalty = self._loyalty.changes(self._state.players)
+        return changes
 
     # -- groups ------------------------------------------------------------------------------
 
-    def _decide_group(self, requests: Sequence[Request]) -> list[Result]:
+    def _decide_group(self, requests: Sequence[Request]) -> list[AnyResult]:
         """Let all requests succeed, or none; the failing one's own refusal is kept."""
         if requests[0].operator in self._seamless:
             return [wrong_mode()] * len(requests)
         self._state.begin_group()
-        results: list[Result] = []
+        results: list[AnyResult] = []
         for index, request in enumerate(requests):
             result = self._decide_one(request)
             if isinstance(result, Refusal):
@@ -81,7 +88,7 @@ class Batch:
     def _keep_refusal(self, request: Request, refusal: Refusal) -> None:
         """Store what refused a group, if it is final and was not stored before the group."""
         state, operator, command = self._state, request.operator, request.command
-        assert not isinstance(command, Settle), "what settles is never refused"
+        assert not isinstance(command, Settle | PointsCommand), "neither is ever in a group"
         # A tombstone of the group may have refused a player that does not exist.
         exists = (operator, command.player_id) in state.players
         if refusal.is_final and exists and (operator, command.transaction_id) not in state.known:
@@ -89,10 +96,12 @@ class Batch:
 
     # -- one command -------------------------------------------------------------------------
 
-    def _decide_one(self, request: Request) -> Result:
+    def _decide_one(self, request: Request) -> AnyResult:
         operator, command, state = request.operator, request.command, self._state
         if isinstance(command, Settle):
             return self._seamless_rules.settle(operator, command)
+        if isinstance(command, PointsCommand):
+            return self._loyalty_rules.decide(operator, command)
         known = state.known.get((operator, command.transaction_id))
         if known is not None:
             answer = replay(command, known)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from purser_server.domain.commands import Rollback, Win
-from purser_server.domain.decisions import Result
+from purser_server.domain.decisions import PointsResult, Result
 from purser_server.domain.errors import RefusedError, overloaded
 from purser_server.domain.intents import Settle
 from purser_server.ledger.batch import Group
@@ -55,6 +55,11 @@ class Ledger:
         if not isinstance(request.command, Settle):
             self._require_room(1)
         return (await self._queue.put((Group((request,)),)).done)[0][0]
+
+    async def execute_points(self, request: Request) -> PointsResult:
+        """Execute one request that concerns points. Raises RefusedError (OVERLOADED)."""
+        result: PointsResult = await self.execute(request)
+        return result
 
     async def execute_each(self, requests: Sequence[Request]) -> list[Result]:
         """Execute requests independently; the results stand in their order.

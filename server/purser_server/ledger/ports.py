@@ -17,9 +17,11 @@ from purser_server.domain.commands import Command
 from purser_server.domain.decisions import Session, Wallet
 from purser_server.domain.intents import Settle
 from purser_server.domain.pending import Pending
+from purser_server.domain.points_commands import PointsCommand
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction
 from purser_server.domain.values import value
+from purser_server.ledger.loyalty_state import LoyaltyChanges, LoyaltyLoaded
 
 RoundKey = tuple[int, str, str, str]
 """operator number, player id, game id, round id"""
@@ -53,7 +55,7 @@ class Request:
     """One command of one operator, given by the operator's number in the store."""
 
     operator: int
-    command: Command | Settle
+    command: Command | Settle | PointsCommand
 
 
 @value
@@ -79,6 +81,8 @@ class Loaded:
     """The intents of these players and ids, by operator and transaction id."""
     mode_changes: Mapping[int, int] = field(default_factory=dict)
     """How often these operators' mode was changed, where it ever was."""
+    loyalty: LoyaltyLoaded | None = None
+    """What is known of points, if a command concerns them."""
 
 
 @value
@@ -127,10 +131,11 @@ class Changes:
     """The numbers of the intents that are new."""
     ended_cases: list[tuple[int, int, EndedCase]] = field(default_factory=list)
     """operator number, player number, a case that has ended with this flush"""
+    loyalty: LoyaltyChanges | None = None
 
     def __bool__(self) -> bool:
         """Whether there is anything to write; all else comes with an entry or an intent."""
-        return bool(self.entries or self.pending or self.ended)
+        return bool(self.entries or self.pending or self.ended or self.loyalty)
 
 
 class Writer(Protocol):

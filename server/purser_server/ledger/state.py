@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from purser_server.domain.accounts import CONTRA_KIND, AccountKind
+from purser_server.domain.accounts import AccountKind, contra_kind
 from purser_server.domain.cases import EndedCase
 from purser_server.domain.commands import (
     TYPE_OF,
@@ -206,6 +206,20 @@ class State:
             self._move(operator, contra, -transaction.change)
         return transaction
 
+    def record_posting(self, operator: int, transaction: Transaction) -> Transaction:
+        """Record a movement of a player's account, which gives it its balance and number."""
+        unit = transaction.currency_code
+        wallet = self.wallets[operator, transaction.player_id, unit]
+        posted = replace(
+            transaction,
+            balance_before=wallet.balance,
+            wallet_sequence=wallet.sequence + 1 if transaction.change else 0,
+        )
+        self.record(operator, posted, wallet.account_number)
+        if posted.change:
+            self._post(operator, wallet, posted)
+        return posted
+
     # Groups, which could be taken back, do not exist in seamless mode.
 
     def intents_of(self, operator: int, player_id: str) -> list[Pending]:
@@ -305,7 +319,7 @@ class State:
             round_number = self._name_round(operator, transaction)
         contra = None
         if transaction.change:
-            kind = CONTRA_KIND[transaction.type]
+            kind = contra_kind(transaction.type, transaction.currency_code)
             contra = self.house_accounts[operator, kind, transaction.currency_code]
         player = self.players[operator, transaction.player_id]
         self.entries.append(Entry(operator, player, transaction, account, contra, round_number))

@@ -8,11 +8,14 @@ from purser_server.domain.operators import Role
 
 _PLAY = (Role.GAME, Role.BACKEND)
 _MANAGE = (Role.BACKEND,)
+_REWARD = (Role.LOYALTY,)
 _ADMINISTER = (Role.ADMIN,)
 
 _WALLET = "/purser.wallet.v1.WalletService/"
 _PLAYER = "/purser.wallet.v1.PlayerService/"
+_PROGRAM = "/purser.loyalty.v1.ProgramService/"
 _OPERATOR = "/purser.admin.v1.OperatorService/"
+_POINTS = "/purser.loyalty.v1.PointsService/"
 _LEDGER = "/purser.admin.v1.LedgerService/"
 
 MAY_CALL: Mapping[str, tuple[Role, ...]] = {
@@ -35,6 +38,12 @@ MAY_CALL: Mapping[str, tuple[Role, ...]] = {
     _WALLET + "GetRound": _PLAY,
     _WALLET + "GetTransaction": _PLAY,
     _WALLET + "ListTransactions": _PLAY,
+    _PROGRAM + "GetProgram": _REWARD,
+    _PROGRAM + "UpdateProgram": _REWARD,
+    _PROGRAM + "CreateCampaign": _REWARD,
+    _PROGRAM + "GetCampaign": _REWARD,
+    _PROGRAM + "ListCampaigns": _REWARD,
+    _PROGRAM + "EndCampaign": _REWARD,
     _OPERATOR + "CreateOperator": _ADMINISTER,
     _OPERATOR + "GetOperator": _ADMINISTER,
     _OPERATOR + "ListOperators": _ADMINISTER,
@@ -47,6 +56,15 @@ MAY_CALL: Mapping[str, tuple[Role, ...]] = {
     _LEDGER + "ListOpenCases": _ADMINISTER,
     _LEDGER + "GetCase": _ADMINISTER,
     _LEDGER + "ResolveCase": _ADMINISTER,
+    _POINTS + "GetPointsBalance": _REWARD,
+    _POINTS + "ListPointsTransactions": _REWARD,
+    _POINTS + "HoldPoints": _REWARD,
+    _POINTS + "GetHold": _REWARD,
+    _POINTS + "ReleaseHold": _REWARD,
+    _POINTS + "RedeemPoints": _REWARD,
+    _POINTS + "GetRedemption": _REWARD,
+    _POINTS + "RefundRedemption": _REWARD,
+    _POINTS + "AdjustPoints": _REWARD,
 }
 
 OPERATION_NEEDS: Mapping[str, tuple[Role, ...]] = {"deposit": _MANAGE, "withdraw": _MANAGE}

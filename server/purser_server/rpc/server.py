@@ -17,6 +17,12 @@ from purser.admin.v1 import (
     operator_service_pb2,
     operator_service_pb2_grpc,
 )
+from purser.loyalty.v1 import (
+    points_service_pb2,
+    points_service_pb2_grpc,
+    program_service_pb2,
+    program_service_pb2_grpc,
+)
 from purser.wallet.v1 import (
     player_service_pb2,
     player_service_pb2_grpc,
@@ -27,6 +33,8 @@ from purser_server.rpc.calls import CallInterceptor, Observe
 from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
+from purser_server.rpc.points_service import PointsServicer
+from purser_server.rpc.program_service import ProgramServicer
 from purser_server.rpc.wallet_service import WalletServicer
 from purser_server.usecases.authentication import Authenticator
 
@@ -38,8 +46,10 @@ SERVICES = tuple(
     for module, name in (
         (wallet_service_pb2, "WalletService"),
         (player_service_pb2, "PlayerService"),
+        (program_service_pb2, "ProgramService"),
         (operator_service_pb2, "OperatorService"),
         (ledger_service_pb2, "LedgerService"),
+        (points_service_pb2, "PointsService"),
     )
 )
 
@@ -59,8 +69,10 @@ class Services:
 
     wallet: WalletServicer
     player: PlayerServicer
+    program: ProgramServicer
     operator: OperatorServicer
     ledger: LedgerServicer
+    points: PointsServicer
 
 
 class PurserServer:
@@ -85,8 +97,10 @@ class PurserServer:
         add: Any = _ByName(self._server)
         wallet_service_pb2_grpc.add_WalletServiceServicer_to_server(services.wallet, add)
         player_service_pb2_grpc.add_PlayerServiceServicer_to_server(services.player, add)
+        program_service_pb2_grpc.add_ProgramServiceServicer_to_server(services.program, add)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(services.operator, add)
         ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(services.ledger, add)
+        points_service_pb2_grpc.add_PointsServiceServicer_to_server(services.points, add)
         self._health = _Health(stopping)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, add)
         reflection.enable_server_reflection(

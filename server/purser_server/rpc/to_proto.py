@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from purser.admin.v1 import ledger_service_pb2, operator_pb2
 from purser.type.v1.money_pb2 import Money
 from purser.wallet.v1 import wallet_pb2
+from purser_server.domain.accounts import POINTS
 from purser_server.domain.callbacks import CallbackSettings
 from purser_server.domain.cases import Case
 from purser_server.domain.game_result import GameResult
@@ -58,7 +59,7 @@ def fill_transaction(
     if of.wallet_sequence:
         message.wallet_sequence = of.wallet_sequence
     code = of.currency_code
-    if code and of.type is not TransactionType.CLOSE_ROUND:
+    if code and code != POINTS and of.type is not TransactionType.CLOSE_ROUND:
         _set_money(message.amount, code, of.amount)
         if of.balance_before is not None:
             _set_money(message.balance_before, code, of.balance_before)

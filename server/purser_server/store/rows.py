@@ -60,10 +60,11 @@ def detail_of(transaction: Transaction) -> dict[str, Any] | None:
     """Return what only few transactions have, as JSON; None for most."""
     detail: dict[str, Any] = {}
     if transaction.refusal is not None:
-        refusal = transaction.refusal
-        detail["refusal"] = [refusal.reason, refusal.message, dict(refusal.metadata)]
+        detail["refusal"] = refusal_to_json(transaction.refusal)
     if transaction.metadata:
         detail["metadata"] = dict(transaction.metadata)
+    if transaction.loyalty is not None:
+        detail["loyalty"] = dict(transaction.loyalty)
     if transaction.round is not None:
         detail["round"] = _round_to_json(transaction.round)
     if transaction.game_id and not transaction.round_id:
@@ -106,12 +107,13 @@ def transaction_from_row(row: Row) -> Transaction:
         takes_all=bool(flags & TAKES_ALL),
         counts_in_round=bool(flags & COUNTS_IN_ROUND),
         rollback_outcome=_OUTCOMES[row["outcome"]],
-        refusal=_refusal_from_json(refusal) if refusal else None,
+        refusal=refusal_from_json(refusal) if refusal else None,
         round=_round_from_json(closed_round) if closed_round else None,
         metadata=detail.get("metadata", _NO_DETAIL),
         at_casino=bool(flags & AT_CASINO),
         casino_balance=casino_balance,
         casino_transaction_id=casino_id,
+        loyalty=detail.get("loyalty"),
     )
 
 
@@ -201,5 +203,11 @@ def _round_from_json(stored: Mapping[str, Any]) -> Round:
     )
 
 
-def _refusal_from_json(stored: Sequence[Any]) -> Refusal:
+def refusal_to_json(refusal: Refusal) -> list[Any]:
+    """Return a refusal as it is kept."""
+    return [refusal.reason, refusal.message, dict(refusal.metadata)]
+
+
+def refusal_from_json(stored: Sequence[Any]) -> Refusal:
+    """Make a refusal of what is kept of it."""
     return Refusal(Reason(stored[0]), stored[1], stored[2])

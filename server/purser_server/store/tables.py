@@ -279,5 +279,82 @@ game_sessions = Table(
     PrimaryKeyConstraint("operator_no", "session_id"),
 )
 
+# A player's points that arrived together; what is empty is no more. NULL never expires.
+lots = Table(
+    "lots",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    # The number of the transaction that made the lot.
+    Column("lot_no", BigInteger, nullable=False, autoincrement=False),
+    Column("player_no", BigInteger, nullable=False),
+    # The number of the transaction that earned the points: a lot may be what came back of one.
+    Column("earned_no", BigInteger, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("available_time", DateTime(timezone=True), nullable=False),
+    Column("expire_time", DateTime(timezone=True)),
+    PrimaryKeyConstraint("operator_no", "lot_no"),
+    # The player first: in a small table both indexes would else seem alike to the planner.
+    Index("lots_by_player", "player_no", "operator_no"),
+    Index("lots_by_expire_time", "expire_time", postgresql_where=text("expire_time IS NOT NULL")),
+    postgresql_with={"fillfactor": "80"},
+)
+
+# Points set aside, in any state, and requests for holds that were refused for ever.
+holds = Table(
+    "holds",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    Column("hold_id", Text, nullable=False),
+    Column("player_no", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("expire_time", DateTime(timezone=True), nullable=False),
+    # Its parts, what they pay for, the content of the request, a refusal.
+    Column("detail", JSONB, nullable=False),
+    PrimaryKeyConstraint("operator_no", "hold_id"),
+    Index("holds_by_player", "player_no", "operator_no", postgresql_where=text("state = 1")),
+    Index("holds_by_expire_time", "expire_time", postgresql_where=text("state = 1")),
+    postgresql_with={"fillfactor": "80"},
+)
+
+# What may still come back of a redemption.
+redemptions = Table(
+    "redemptions",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("parts", JSONB, nullable=False),
+    PrimaryKeyConstraint("operator_no", "transaction_id"),
+)
+
+# The versions of each operator's program.
+programs = Table(
+    "programs",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    Column("version", Integer, nullable=False, autoincrement=False),
+    # From when on it counts; NULL for the first version, which reaches back without limit.
+    Column("since", DateTime(timezone=True)),
+    # As `store.programs` writes it, decimals as they were given.
+    Column("settings", JSONB, nullable=False),
+    _time("create_time"),
+    PrimaryKeyConstraint("operator_no", "version"),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    Column("campaign_id", Text, nullable=False),
+    Column("campaign_no", BigInteger, Identity(always=True), nullable=False),
+    # The request that created it, which a repeated request is compared with.
+    Column("content", JSONB, nullable=False),
+    # Its window as it is now; NULL is without limit. Only the end ever changes.
+    Column("start_time", DateTime(timezone=True)),
+    Column("end_time", DateTime(timezone=True)),
+    _time("create_time"),
+    PrimaryKeyConstraint("operator_no", "campaign_id"),
+    Index("campaigns_by_number", "operator_no", "campaign_no", unique=True),
+)
+
 transaction_numbers = Sequence("transaction_numbers", metadata=metadata, increment=32_768)
 """Each flush takes one block of numbers, under its locks, and so they ascend per wallet."""

@@ -23,7 +23,7 @@ SELECT clock_timestamp() AS verify_time, operators.*, players.*, accounts.*, tra
 FROM (SELECT count(*) AS operators FROM operators o WHERE {o}) AS operators,
   (SELECT count(*) AS players FROM players o WHERE {o}) AS players,
   (SELECT count(*) FILTER (WHERE o.kind = 1) AS wallets,
-          count(*) FILTER (WHERE o.kind <> 1) AS house_accounts
+          count(*) FILTER (WHERE o.kind NOT IN (1, 5)) AS house_accounts
    FROM accounts o WHERE {o}) AS accounts,
   (SELECT count(*) AS transactions, count(*) FILTER (WHERE o.change <> 0) AS postings
    FROM transactions o WHERE {o}) AS transactions,

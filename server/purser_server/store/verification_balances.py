@@ -68,7 +68,7 @@ FROM accounts o LEFT JOIN (
   SELECT operator_no, account_no, max(sequence) AS sequence FROM postings
   GROUP BY operator_no, account_no
 ) AS last ON last.operator_no = o.operator_no AND last.account_no = o.account_no
-WHERE {{o}} AND o.kind = 1 AND o.sequence <> coalesce(last.sequence, 0)
+WHERE {{o}} AND o.kind IN (1, 5) AND o.sequence <> coalesce(last.sequence, 0)
 """
 
 # A wallet's transactions were numbered in the order in which they were decided, under its lock:
@@ -100,4 +100,23 @@ SELECT {int(FindingKind.NEGATIVE_BALANCE)} AS kind,
 FROM accounts o WHERE {{o}} AND o.kind = 1 AND o.balance < 0
 """
 
-BALANCE_CHECKS = (ZERO_SUM, BALANCES, SEQUENCES, POSTING_CHAIN, NEGATIVE)
+# A player's points lie in lots, or are held; what of them is not in the balance is debt.
+LOTS = f"""
+SELECT {int(FindingKind.BALANCE_MISMATCH)} AS kind,
+       o.operator_no, o.player_no, o.unit, '' AS transaction_id, '' AS round_id,
+       'at least ' || o.balance AS expected, coalesce(own.points, 0)::text AS found,
+       'lots and holds have fewer points than the balance' AS message
+FROM accounts o
+LEFT JOIN (
+  SELECT operator_no, player_no, sum(points) AS points FROM (
+    SELECT o.operator_no, o.player_no, o.points::numeric FROM lots o WHERE {{o}}
+    UNION ALL
+    SELECT o.operator_no, o.player_no, (part ->> 2)::numeric
+    FROM holds o CROSS JOIN LATERAL jsonb_array_elements(o.detail -> 'parts') AS part
+    WHERE {{o}} AND o.state = 1
+  ) AS parts GROUP BY operator_no, player_no
+) AS own ON own.operator_no = o.operator_no AND own.player_no = o.player_no
+WHERE {{o}} AND o.kind = 5 AND coalesce(own.points, 0) < o.balance
+"""
+
+BALANCE_CHECKS = (ZERO_SUM, BALANCES, SEQUENCES, POSTING_CHAIN, NEGATIVE, LOTS)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from purser_server.domain.accounts import CONTRA_KIND, AccountKind
+from purser_server.domain.accounts import CONTRA_KIND, POINTS, AccountKind
 from purser_server.domain.players import PlayerStatus
+from purser_server.domain.transactions import TransactionType
 from purser_server.domain.verification import FindingKind
 from purser_server.store.rows import AT_CASINO
 from purser_server.store.verification_rules import Place, Rule, named, statement
@@ -12,15 +13,28 @@ MALFORMED = FindingKind.TRANSACTION_MALFORMED
 WHOSE = FindingKind.PLAYER_MISMATCH
 WALLET = int(AccountKind.PLAYER_CASH)
 
+POINTS_ACCOUNT = int(AccountKind.PLAYER_POINTS)
+_OF_POINTS = ", ".join(
+    str(int(of))
+    for of in (
+        TransactionType.ADJUSTMENT,
+        TransactionType.REDEMPTION,
+        TransactionType.REDEMPTION_REFUND,
+        TransactionType.POINTS_EXPIRY,
+    )
+)
+_OF_EITHER = f"{int(TransactionType.CASHBACK)}, {int(TransactionType.CASHBACK_REVERSAL)}"
+
 _OWN_KIND = (
-    f"CASE WHEN o.flags & {AT_CASINO} = 0 THEN {WALLET}"
+    f"CASE WHEN a.unit = '{POINTS}' THEN {POINTS_ACCOUNT}"
+    f" WHEN o.flags & {AT_CASINO} = 0 THEN {WALLET}"
     f" ELSE {int(AccountKind.CASINO_SETTLEMENT)} END"
 )
 _CONTRA_KIND = " ".join(
     [
-        "CASE o.type",
+        f"CASE WHEN a.unit = '{POINTS}' THEN {int(AccountKind.POINTS_LIABILITY)} ELSE CASE o.type",
         *(f"WHEN {int(of)} THEN {int(kind)}" for of, kind in CONTRA_KIND.items()),
-        "END",
+        "END END",
     ]
 )
 
@@ -54,6 +68,14 @@ _POINTS_TO = (
         wrong=f"o.account_no IS NOT NULL AND a.kind IS DISTINCT FROM {_OWN_KIND}",
         expected=named(f"({_OWN_KIND})", AccountKind),
         found=f"coalesce({named('a.kind', AccountKind)}, 'no account')",
+    ),
+    Rule(
+        MALFORMED,
+        "points were moved by what moves money, or money by what moves points",
+        wrong=f"(a.unit = '{POINTS}' AND o.type NOT IN ({_OF_POINTS}, {_OF_EITHER}))"
+        f" OR (a.unit <> '{POINTS}' AND o.type IN ({_OF_POINTS}))",
+        expected=f"CASE WHEN o.type IN ({_OF_POINTS}) THEN 'points' ELSE 'money' END",
+        found="a.unit",
     ),
     Rule(
         MALFORMED,
@@ -120,7 +142,7 @@ LEFT JOIN players p ON p.operator_no = o.operator_no AND p.player_no = o.player_
         Rule(
             WHOSE,
             "a house account belongs to a player",
-            wrong=f"o.kind <> {WALLET} AND o.player_no <> 0",
+            wrong=f"o.kind NOT IN ({WALLET}, {POINTS_ACCOUNT}) AND o.player_no <> 0",
             expected="'no player'",
             found="concat('player number ', o.player_no)",
         ),

@@ -16,6 +16,13 @@ BET = int(TransactionType.BET)
 WIN = int(TransactionType.WIN)
 ROLLBACK = int(TransactionType.ROLLBACK)
 CLOSE = int(TransactionType.CLOSE_ROUND)
+CASHBACK = int(TransactionType.CASHBACK)
+REVERSAL = int(TransactionType.CASHBACK_REVERSAL)
+PRIZE = int(TransactionType.PRIZE_CASHBACK)
+ADJUSTMENT = int(TransactionType.ADJUSTMENT)
+REDEMPTION = int(TransactionType.REDEMPTION)
+REFUND = int(TransactionType.REDEMPTION_REFUND)
+EXPIRY = int(TransactionType.POINTS_EXPIRY)
 
 COMPLETED = int(TransactionState.COMPLETED)
 REFUSED = int(TransactionState.REFUSED)
@@ -39,6 +46,10 @@ _POSTING = (
     " 'contra account' || CASE WHEN o.contra_account_no IS NULL THEN ' absent' END)"
 )
 
+_GAINS = f"{DEPOSIT}, {WIN}, {ROLLBACK}, {CASHBACK}, {ADJUSTMENT}, {REFUND}"
+_GIVES = f"{WITHDRAWAL}, {BET}, {ROLLBACK}, {REVERSAL}, {ADJUSTMENT}, {REDEMPTION}, {EXPIRY}"
+_MAY_NAME = f"{NOTHING}, {WIN}, {ROLLBACK}, {REVERSAL}, {REFUND}"
+
 # What a row must be by itself.
 _SHAPE = (
     Rule(
@@ -46,7 +57,7 @@ _SHAPE = (
         "this type of transaction is never stored in this state",
         wrong=f"(o.state NOT IN ({COMPLETED}, {REFUSED}, {TOMBSTONE})"
         f" AND (o.state, o.type, o.flags & {AT_CASINO}) <> ({ROLLED_BACK}, {BET}, {AT_CASINO}))"
-        f" OR o.type NOT BETWEEN {NOTHING} AND {CLOSE}"
+        f" OR o.type NOT BETWEEN {NOTHING} AND {EXPIRY} OR o.type = {PRIZE}"
         f" OR (o.type = {NOTHING}) <> (o.state = {TOMBSTONE})",
         expected="'COMPLETED or REFUSED, TOMBSTONE without a type, ROLLED_BACK of a casino''s bet'",
         found=_TYPE_AND_STATE,
@@ -70,8 +81,8 @@ _SHAPE = (
     Rule(
         MALFORMED,
         "the money moved in a direction that this type of transaction does not have",
-        wrong=f"(o.change > 0 AND o.type NOT IN ({DEPOSIT}, {WIN}, {ROLLBACK}))"
-        f" OR (o.change < 0 AND o.type NOT IN ({WITHDRAWAL}, {BET}, {ROLLBACK}))",
+        wrong=f"(o.change > 0 AND o.type NOT IN ({_GAINS}))"
+        f" OR (o.change < 0 AND o.type NOT IN ({_GIVES}))",
         expected=f"CASE WHEN o.type IN ({NOTHING}, {CLOSE}) THEN 0 ELSE -o.change::numeric END",
         found="o.change",
     ),
@@ -159,7 +170,7 @@ _SHAPE = (
         MALFORMED,
         "a rollback or a tombstone names no other transaction, or what cannot name one does",
         wrong=f"(o.related_id IS NULL AND o.type IN ({NOTHING}, {ROLLBACK}))"
-        f" OR (o.related_id IS NOT NULL AND o.type NOT IN ({NOTHING}, {WIN}, {ROLLBACK}))",
+        f" OR (o.related_id IS NOT NULL AND o.type NOT IN ({_MAY_NAME}))",
         expected=f"CASE WHEN o.type IN ({NOTHING}, {ROLLBACK}) THEN 'a transaction id'"
         " ELSE 'no transaction id' END",
         found="o.related_id",

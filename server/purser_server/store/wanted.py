@@ -6,8 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from purser_server.domain.commands import Bet, CloseRound, Command, Rollback, Win
 from purser_server.domain.intents import Settle
+from purser_server.domain.points_commands import (
+    HoldPoints,
+    PointsCommand,
+    RedeemPoints,
+    RefundRedemption,
+    ReleaseHold,
+)
 from purser_server.domain.transactions import Transaction, TransactionType
 from purser_server.ledger.ports import Request, RoundKey
+
+Asked = Command | Settle | PointsCommand
+"""Whatever a flush may be asked to do."""
 
 
 def references(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
@@ -20,6 +30,8 @@ def references(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
             yield request.operator, command.bet_transaction_id
         elif isinstance(command, Settle) and command.intent.related_transaction_id:
             yield request.operator, command.intent.related_transaction_id
+        elif isinstance(command, RefundRedemption):
+            yield request.operator, command.redemption_transaction_id
 
 
 def rounds_named(requests: Iterable[Request]) -> Iterable[RoundKey]:
@@ -58,14 +70,14 @@ def rounds_of_rollbacks(
     }
 
 
-def _arriving(command: Command | Settle) -> Bet | Win | Transaction | None:
+def _arriving(command: Asked) -> Bet | Win | Transaction | None:
     """Return the bet or win that may come into the history with a command."""
     if isinstance(command, Settle):
         return command.intent
     return command if isinstance(command, Bet | Win) else None
 
 
-def _original_of(command: Command | Settle) -> str:
+def _original_of(command: Asked) -> str:
     """Return the id of what a command rolls back, or an empty one."""
     if isinstance(command, Rollback):
         return command.original_transaction_id
@@ -76,3 +88,18 @@ def _original_of(command: Command | Settle) -> str:
 
 def _round_key(operator: int, of: Transaction | Bet | Win | CloseRound) -> RoundKey:
     return operator, of.player_id, of.game_id, of.round_id
+
+
+def holds_named(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
+    """Return the holds that requests name, with their operators."""
+    for request in requests:
+        command = request.command
+        if isinstance(command, HoldPoints | ReleaseHold | RedeemPoints) and command.hold_id:
+            yield request.operator, command.hold_id
+
+
+def redemptions_named(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
+    """Return the redemptions that are to be given back, with their operators."""
+    for request in requests:
+        if isinstance(request.command, RefundRedemption):
+            yield request.operator, request.command.redemption_transaction_id

@@ -16,6 +16,13 @@ from purser_server.domain.operators import ApiKey, Operator, Role
 from purser_server.domain.outcomes import Report
 from purser_server.domain.pending import Pending
 from purser_server.domain.players import Player, PlayerStatus, WalletBalance
+from purser_server.domain.points import Hold, Part, Points
+from purser_server.domain.programs import (
+    Campaign,
+    Program,
+    WrittenCampaign,
+    WrittenProgram,
+)
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
 from purser_server.domain.verification import Verification
@@ -210,6 +217,73 @@ class GameResultStore(Protocol):
         self, operator: int, start: datetime | None, end: datetime | None
     ) -> Sequence[Played]:
         """Return what was played from `start` on and before `end`; None leaves a side open."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointsFilter:
+    """Which changes of a player's points to list; empty and None mean: all."""
+
+    player_id: str
+    types: tuple[TransactionType, ...] = ()
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+
+
+class PointsStore(Protocol):
+    """Points as they are stored: what is due may not have been posted yet."""
+
+    async def points(self, operator: int, player_id: str) -> tuple[Points, datetime] | None:
+        """Return a player's points, and the store's time; None where there is no player."""
+
+    async def history(
+        self, operator: int, only: PointsFilter, before: int | None, limit: int
+    ) -> Sequence[Transaction]:
+        """Return what changed a player's points, newest first, from before a number."""
+
+    async def hold(self, operator: int, hold_id: str) -> tuple[str, Hold] | None:
+        """Return a hold with its player's id."""
+
+    async def redemption(
+        self, operator: int, transaction_id: str
+    ) -> tuple[Transaction, tuple[Part, ...]] | None:
+        """Return a redemption, and what may still come back of it."""
+
+    async def due(self, limit: int) -> Sequence[tuple[int, str]]:
+        """Return players, with their operators, whose lots have expired or holds lapsed."""
+
+
+class ProgramStore(Protocol):
+    """Operators' programs, and their campaigns."""
+
+    async def current(self, operator: int) -> WrittenProgram | None:
+        """Return the newest version; None when the operator has never set a program."""
+
+    async def versions(self, operator: int) -> Sequence[Program]:
+        """Return all versions, oldest first."""
+
+    async def update(self, operator: int, written: WrittenProgram) -> tuple[WrittenProgram, bool]:
+        """Make a version that counts from now on; True when the newest says the same already."""
+
+    async def create_campaign(
+        self, operator: int, written: WrittenCampaign
+    ) -> tuple[Campaign, WrittenCampaign, bool]:
+        """Create the campaign; return it as created first, as it is now, and whether it is new."""
+
+    async def campaign(self, operator: int, campaign_id: str) -> WrittenCampaign | None:
+        """Return a campaign as it is now."""
+
+    async def campaigns(
+        self, operator: int, active_time: datetime | None, after: int, limit: int
+    ) -> tuple[Sequence[tuple[int, WrittenCampaign]], bool]:
+        """Return campaigns with their numbers, oldest first, from behind number `after`.
+
+        At most `limit` of them, and no more than one answer can carry; True when there are more.
+        """
+
+    async def end_campaign(
+        self, operator: int, campaign_id: str
+    ) -> tuple[WrittenCampaign, bool] | None:
+        """End a campaign now; True when it was over already, None when there is none."""
 
 
 class Gate(Protocol):

@@ -18,10 +18,10 @@ Each value below says when it happens and then gives four lines:
   Code:     the gRPC status code.
   Metadata: the keys that are always present, or "none". Values are strings;
             numbers are decimal strings; a value that does not apply is "".
-  Final:    "yes" if the refusal of a request that carries a transaction id is
-            stored under that id. The same request then gets the same refusal
-            for ever, with `replayed` = "true" added to the metadata. "no" if
-            nothing was stored: the same id may be sent again.
+  Final:    "yes" if the refusal of a request that carries a transaction id, or
+            makes a hold, is stored under that id. The same request then gets
+            the same refusal for ever, with `replayed` = "true" added to the
+            metadata. "no" if nothing was stored: the same id may be sent again.
   Example:  a complete ErrorInfo, as JSON.
 """
 
@@ -179,8 +179,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "CASE_NOT_FOUND", "domain": "purser", "metadata": {"case_id": "case-3-98304"}}
     """
     ERROR_REASON_ORDER_NOT_FOUND: _ErrorReason.ValueType  # 28
-    """No reward of this transaction id exists for this player. Refunds answer it
-    for the order that they are to reverse.
+    """The operator has no reward of this transaction id, or none of this player.
+    Refunds answer it for the order that they are to reverse.
 
     Code: NOT_FOUND
     Metadata: transaction_id
@@ -215,7 +215,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The transaction id has been used before, for something else. Ids are unique
     per operator over all kinds of transactions, for ever. `field` is the path
     of the first field of the request that differs, and "type" where the kind of
-    transaction differs. Nothing happened; what was stored first stands.
+    transaction differs. Nothing happened; what was stored first stands. Holds
+    have a space of ids of their own; for a hold `transaction_id` is its hold_id.
 
     Code: ALREADY_EXISTS
     Metadata: transaction_id, field
@@ -415,7 +416,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The refund asks for more than is left of the order. `line` is the line whose
     quantity does not suffice, and `remaining` that line's remaining quantity.
     Where the money does not suffice, `line` is "" and `remaining` is in minor
-    units. Nothing was refunded.
+    units. Where redeemed points are to be given back, `line` is "" and
+    `remaining` is in points. Nothing was refunded.
 
     Code: FAILED_PRECONDITION
     Metadata: line, remaining
@@ -650,8 +652,8 @@ Final: no
 Example: {"reason": "CASE_NOT_FOUND", "domain": "purser", "metadata": {"case_id": "case-3-98304"}}
 """
 ERROR_REASON_ORDER_NOT_FOUND: ErrorReason.ValueType  # 28
-"""No reward of this transaction id exists for this player. Refunds answer it
-for the order that they are to reverse.
+"""The operator has no reward of this transaction id, or none of this player.
+Refunds answer it for the order that they are to reverse.
 
 Code: NOT_FOUND
 Metadata: transaction_id
@@ -686,7 +688,8 @@ ERROR_REASON_TRANSACTION_ID_REUSED: ErrorReason.ValueType  # 40
 """The transaction id has been used before, for something else. Ids are unique
 per operator over all kinds of transactions, for ever. `field` is the path
 of the first field of the request that differs, and "type" where the kind of
-transaction differs. Nothing happened; what was stored first stands.
+transaction differs. Nothing happened; what was stored first stands. Holds
+have a space of ids of their own; for a hold `transaction_id` is its hold_id.
 
 Code: ALREADY_EXISTS
 Metadata: transaction_id, field
@@ -886,7 +889,8 @@ ERROR_REASON_REFUND_EXCEEDS_ORDER: ErrorReason.ValueType  # 80
 """The refund asks for more than is left of the order. `line` is the line whose
 quantity does not suffice, and `remaining` that line's remaining quantity.
 Where the money does not suffice, `line` is "" and `remaining` is in minor
-units. Nothing was refunded.
+units. Where redeemed points are to be given back, `line` is "" and
+`remaining` is in points. Nothing was refunded.
 
 Code: FAILED_PRECONDITION
 Metadata: line, remaining

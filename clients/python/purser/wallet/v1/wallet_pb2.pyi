@@ -106,6 +106,14 @@ class _TransactionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     """The value of a returned prize, into the wallet."""
     TRANSACTION_TYPE_ADJUSTMENT: _TransactionType.ValueType  # 10
     """A correction by the operator."""
+    TRANSACTION_TYPE_REDEMPTION: _TransactionType.ValueType  # 11
+    """Points spent. It has no amount of money here; PointsService tells of it."""
+    TRANSACTION_TYPE_REDEMPTION_REFUND: _TransactionType.ValueType  # 12
+    """Spent points given back. It has no amount of money here."""
+    TRANSACTION_TYPE_POINTS_EXPIRY: _TransactionType.ValueType  # 13
+    """Points that expired. Purser makes it, with an id of its own. It has no amount
+    of money.
+    """
 
 class TransactionType(_TransactionType, metaclass=_TransactionTypeEnumTypeWrapper):
     """The kinds of transactions."""
@@ -132,6 +140,14 @@ TRANSACTION_TYPE_PRIZE_CASHBACK: TransactionType.ValueType  # 9
 """The value of a returned prize, into the wallet."""
 TRANSACTION_TYPE_ADJUSTMENT: TransactionType.ValueType  # 10
 """A correction by the operator."""
+TRANSACTION_TYPE_REDEMPTION: TransactionType.ValueType  # 11
+"""Points spent. It has no amount of money here; PointsService tells of it."""
+TRANSACTION_TYPE_REDEMPTION_REFUND: TransactionType.ValueType  # 12
+"""Spent points given back. It has no amount of money here."""
+TRANSACTION_TYPE_POINTS_EXPIRY: TransactionType.ValueType  # 13
+"""Points that expired. Purser makes it, with an id of its own. It has no amount
+of money.
+"""
 Global___TransactionType: _TypeAlias = TransactionType  # noqa: Y015
 
 class _TransactionState:

@@ -1,0 +1,158 @@
+"""Points as they are read: implements `usecases.ports.PointsStore`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from purser_server.domain.accounts import AccountKind
+from purser_server.domain.points import Hold, HoldState, Part, Points, points_of
+from purser_server.domain.transactions import Transaction
+from purser_server.store.engine import again_when_cut, reading
+from purser_server.store.points_rows import hold_from_row, lot_from_row, parts_from_json
+from purser_server.store.rows import transaction_from_row
+from purser_server.store.statements import TRANSACTION_COLUMNS, TRANSACTION_JOINS
+from purser_server.usecases.ports import PointsFilter
+
+_KIND = int(AccountKind.PLAYER_POINTS)
+
+_PLAYER = text(f"""
+SELECT p.player_no, clock_timestamp() AS now, coalesce(a.balance, 0) AS balance
+FROM players p
+LEFT JOIN accounts a ON a.operator_no = p.operator_no AND a.player_no = p.player_no
+                    AND a.kind = {_KIND}
+WHERE p.operator_no = :operator AND p.player_id = :player_id
+""")
+
+_LOTS = text("""
+SELECT lot_no, earned_no, points, available_time, expire_time FROM lots
+WHERE player_no = :player AND operator_no = :operator ORDER BY lot_no
+""")
+
+_HOLDS = text("""
+SELECT hold_id, '' AS player_id, state, expire_time, detail FROM holds
+WHERE player_no = :player AND operator_no = :operator AND state = 1
+""").columns(detail=JSONB)
+
+_HOLD = text("""
+SELECT h.hold_id, p.player_id, h.state, h.expire_time, h.detail
+FROM holds h JOIN players p ON p.operator_no = h.operator_no AND p.player_no = h.player_no
+WHERE h.operator_no = :operator AND h.hold_id = :hold_id AND h.state <> 0
+""").columns(detail=JSONB)
+
+_REDEMPTION = text(f"""
+SELECT {TRANSACTION_COLUMNS}, e.parts
+FROM redemptions e
+JOIN transactions t ON t.operator_no = e.operator_no AND t.transaction_id = e.transaction_id
+{TRANSACTION_JOINS}
+WHERE e.operator_no = :operator AND e.transaction_id = :transaction_id AND t.state = 1
+""").columns(detail=JSONB, parts=JSONB)
+
+_DUE = text("""
+SELECT DISTINCT o.operator_no, p.player_id FROM (
+    (SELECT operator_no, player_no FROM lots
+     WHERE expire_time <= clock_timestamp() ORDER BY expire_time LIMIT :limit)
+    UNION ALL
+    (SELECT operator_no, player_no FROM holds
+     WHERE state = 1 AND expire_time <= clock_timestamp() ORDER BY expire_time LIMIT :limit)
+) AS o
+JOIN players p ON p.operator_no = o.operator_no AND p.player_no = o.player_no
+LIMIT :limit
+""")
+
+
+class PostgresPoints:
+    """Reads points; they change in the write path."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @again_when_cut
+    async def points(self, operator: int, player_id: str) -> tuple[Points, datetime] | None:
+        """Return a player's points as they are stored, and PostgreSQL's time; None: no player."""
+        async with reading(self._engine) as connection:
+            # Balance, lots and holds as of one moment.
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            values: dict[str, Any] = {"operator": operator, "player_id": player_id}
+            found = (await connection.execute(_PLAYER, values)).first()
+            if found is None:
+                return None
+            points = await _points(connection, operator, found.player_no, found.balance)
+            return points, found.now
+
+    @again_when_cut
+    async def history(
+        self, operator: int, only: PointsFilter, before: int | None, limit: int
+    ) -> Sequence[Transaction]:
+        """Return what changed a player's points, newest first, from before a number."""
+        conditions, values = ["t.operator_no = :operator"], {"operator": operator, "limit": limit}
+        for condition, name, value in _conditions(only, before):
+            conditions.append(condition)
+            values[name] = value
+        query = text(
+            f"SELECT {TRANSACTION_COLUMNS} FROM transactions t {TRANSACTION_JOINS}"
+            f" WHERE a.kind = {_KIND} AND t.change <> 0 AND {' AND '.join(conditions)}"
+            " ORDER BY t.transaction_no DESC LIMIT :limit"
+        ).columns(detail=JSONB)
+        async with reading(self._engine) as connection:
+            rows = (await connection.execute(query, values)).mappings()
+            return [transaction_from_row(row) for row in rows]
+
+    @again_when_cut
+    async def hold(self, operator: int, hold_id: str) -> tuple[str, Hold] | None:
+        """Return a hold with its player's id."""
+        values = {"operator": operator, "hold_id": hold_id}
+        async with reading(self._engine) as connection:
+            row = (await connection.execute(_HOLD, values)).mappings().first()
+        if row is None:
+            return None
+        stored = hold_from_row(row)
+        return stored.player_id, stored.hold
+
+    @again_when_cut
+    async def redemption(
+        self, operator: int, transaction_id: str
+    ) -> tuple[Transaction, tuple[Part, ...]] | None:
+        """Return a redemption, and what may still come back of it."""
+        values = {"operator": operator, "transaction_id": transaction_id}
+        async with reading(self._engine) as connection:
+            row = (await connection.execute(_REDEMPTION, values)).mappings().first()
+        return (transaction_from_row(row), parts_from_json(row["parts"])) if row else None
+
+    @again_when_cut
+    async def due(self, limit: int) -> Sequence[tuple[int, str]]:
+        """Return players, with their operators, whose lots have expired or holds lapsed."""
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(_DUE, {"limit": limit})
+            return [(row.operator_no, row.player_id) for row in rows]
+
+
+async def _points(connection: AsyncConnection, operator: int, player: int, balance: int) -> Points:
+    values = {"operator": operator, "player": player}
+    lots = (await connection.execute(_LOTS, values)).mappings()
+    holds = (await connection.execute(_HOLDS, values)).mappings()
+    active = [hold_from_row(row).hold for row in holds]
+    assert all(hold.state is HoldState.ACTIVE for hold in active)
+    return points_of([lot_from_row(row) for row in lots], active, balance)
+
+
+def _conditions(only: PointsFilter, before: int | None) -> Sequence[tuple[str, str, Any]]:
+    number = (
+        "t.player_no = (SELECT player_no FROM players"
+        " WHERE operator_no = :operator AND player_id = :player_id)"
+    )
+    found: list[tuple[str, str, Any]] = [(number, "player_id", only.player_id)]
+    if only.types:
+        found.append(("t.type = ANY (:types)", "types", [int(kind) for kind in only.types]))
+    if only.start_time is not None:
+        found.append(("t.create_time >= :start_time", "start_time", only.start_time))
+    if only.end_time is not None:
+        found.append(("t.create_time < :end_time", "end_time", only.end_time))
+    if before is not None:
+        found.append(("t.transaction_no < :before", "before", before))
+    return found

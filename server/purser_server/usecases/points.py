@@ -1,0 +1,132 @@
+"""Points: what a player has, sets aside, spends, gets back, is given or loses by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from purser_server.domain.decisions import Answer, HoldAnswer, PointsResult
+from purser_server.domain.errors import Refusal, RefusedError
+from purser_server.domain.players import player_not_found
+from purser_server.domain.points import Hold, Part, Points, settle
+from purser_server.domain.points_commands import (
+    ExpirePoints,
+    PointsCommand,
+    ReleaseHold,
+    hold_not_found,
+)
+from purser_server.domain.programs import Program, program_at
+from purser_server.domain.rollbacks import transaction_not_found
+from purser_server.domain.transactions import Transaction, TransactionType
+from purser_server.ledger.combiner import Ledger
+from purser_server.ledger.ports import Request
+from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.ports import PointsFilter, PointsStore, ProgramStore
+
+DUE_AT_ONCE = 500
+"""For so many players what is due is posted at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointsHeld:
+    """A player's points as of `now`, and the program that says what they are worth."""
+
+    points: Points
+    now: datetime
+    program: Program | None
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """A redemption, and what may still come back of it."""
+
+    transaction: Transaction
+    left: tuple[Part, ...]
+
+
+class PointsUse:
+    """The verbs of points."""
+
+    def __init__(self, ledger: Ledger, store: PointsStore, programs: ProgramStore) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._programs = programs
+
+    async def balance(self, operator: int, player_id: str) -> PointsHeld:
+        """Return a player's points now. Raises RefusedError: PLAYER_NOT_FOUND."""
+        points, now = await self._settled(operator, player_id)
+        versions = await self._programs.versions(operator)
+        return PointsHeld(points, now, program_at(versions, now))
+
+    async def _settled(self, operator: int, player_id: str) -> tuple[Points, datetime]:
+        """Return a player's points once all that is due is posted."""
+        found = await self._store.points(operator, player_id)
+        if found is None:
+            raise RefusedError(player_not_found(player_id))
+        points, now = found
+        settled = settle(points, now)
+        if settled.expired or settled.lapsed:
+            await self._execute(operator, ExpirePoints(player_id))
+        return settled.points, now
+
+    async def history(
+        self, operator: int, only: PointsFilter, page_size: int, token: str
+    ) -> tuple[Sequence[Transaction], str]:
+        """Return a page of what changed a player's points, newest first.
+
+        Raises RefusedError: PLAYER_NOT_FOUND.
+        """
+        filters = ("points", operator, only)
+        limit = page_limit(page_size)
+        before = page_position(filters, token, int)
+        await self._settled(operator, only.player_id)
+        found = await self._store.history(operator, only, before, limit + 1)
+        page = found[:limit]
+        return page, page_token(filters, page[-1].number) if len(found) > limit else ""
+
+    async def hold(self, operator: int, command: PointsCommand) -> HoldAnswer:
+        """Make a hold. Raises RefusedError with the command's own refusal."""
+        answer = await self._execute(operator, command)
+        assert isinstance(answer, HoldAnswer), "holds are answered with holds"
+        return answer
+
+    async def get_hold(self, operator: int, hold_id: str) -> tuple[str, Hold]:
+        """Return a hold as it is now, with its player. Raises RefusedError: HOLD_NOT_FOUND."""
+        found = await self._store.hold(operator, hold_id)
+        if found is None:
+            raise RefusedError(hold_not_found(hold_id))
+        player_id, _ = found
+        # A hold that has lapsed is told so, whether or not anybody has looked since.
+        await self._settled(operator, player_id)
+        return await self._store.hold(operator, hold_id) or found
+
+    async def release(self, operator: int, hold_id: str) -> tuple[str, HoldAnswer]:
+        """Release a hold. Raises RefusedError: HOLD_NOT_FOUND, HOLD_NOT_ACTIVE."""
+        player_id, _ = await self.get_hold(operator, hold_id)
+        return player_id, await self.hold(operator, ReleaseHold(hold_id, player_id))
+
+    async def move(self, operator: int, command: PointsCommand) -> Answer:
+        """Redeem, refund or adjust. Raises RefusedError with the command's own refusal."""
+        answer = await self._execute(operator, command)
+        assert isinstance(answer, Answer), "movements are answered with transactions"
+        return answer
+
+    async def redemption(self, operator: int, transaction_id: str) -> Redeemed:
+        """Return a redemption as it is now. Raises RefusedError: TRANSACTION_NOT_FOUND."""
+        found = await self._store.redemption(operator, transaction_id)
+        if found is None or found[0].type is not TransactionType.REDEMPTION:
+            raise RefusedError(transaction_not_found(transaction_id))
+        return Redeemed(*found)
+
+    async def post_due(self) -> None:
+        """Post what has expired or lapsed, for so many players; any process may do it."""
+        due = await self._store.due(DUE_AT_ONCE)
+        requests = [Request(operator, ExpirePoints(player_id)) for operator, player_id in due]
+        await self._ledger.execute_each(requests)
+
+    async def _execute(self, operator: int, command: PointsCommand) -> Answer | HoldAnswer:
+        result: PointsResult = await self._ledger.execute_points(Request(operator, command))
+        if isinstance(result, Refusal):
+            raise RefusedError(result)
+        return result
