@@ -11,10 +11,10 @@ import re
 QUANTITY_PLACES = 3
 RATE_PLACES = 6
 
-QUANTITY_ONE = 10**QUANTITY_PLACES
+QUANTITY_ONE: int = 10**QUANTITY_PLACES
 """A quantity of 1, in thousandths."""
 
-RATE_ONE = 10**RATE_PLACES
+RATE_ONE: int = 10**RATE_PLACES
 """A rate or multiplier of 1, in millionths."""
 
 MAX_WHOLE_DIGITS = 9
