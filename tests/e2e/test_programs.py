@@ -407,7 +407,7 @@ async def test_a_campaign_is_the_same_after_its_end_too(shop: Client) -> None:
         Campaign(min_amount=eur("10.01")),
         Campaign(min_amount=Money(currency_code="USD", minor_units=1_000)),
     ],
-    ids=str,
+    ids=lambda change: change.ListFields()[0][0].name,
 )
 async def test_another_campaign_of_the_same_id_is_refused(shop: Client, change: Campaign) -> None:
     first = await create(shop, everything())

@@ -414,8 +414,17 @@ NEED_A_FAULT = {Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE, Reason.INTERNAL_ER
 """Provoked in test_technical_failures, each on a server of its own."""
 
 
+NOT_REACHED_YET = {
+    Reason.REFUND_EXCEEDS_ORDER,
+    Reason.REFUND_LINE_UNKNOWN,
+    Reason.REFUND_LINE_AMBIGUOUS,
+    Reason.REFUND_LINES_REQUIRED,
+}
+"""Raised by the rules of refunds, which no rpc reaches yet."""
+
+
 def test_every_reason_of_this_release_can_be_provoked() -> None:
-    assert set(PROVOKE) | NEED_A_FAULT == set(Reason)
+    assert set(PROVOKE) | NEED_A_FAULT | NOT_REACHED_YET == set(Reason)
 
 
 @pytest.mark.parametrize("reason", PROVOKE)

@@ -206,6 +206,7 @@ def test_the_final_reasons_of_movements_are_these() -> None:
         "TRANSACTION_NOT_REVERSIBLE",
         "CASINO_REFUSED",
         "INSUFFICIENT_POINTS",
+        "REFUND_EXCEEDS_ORDER",
     }
 
 

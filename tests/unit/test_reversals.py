@@ -1,0 +1,68 @@
+"""Reversals: what is taken back in all, by what was refunded in all."""
+
+from __future__ import annotations
+
+import pytest
+
+from purser_server.domain.earning import Reward
+from purser_server.domain.reversals import (
+    Refunded,
+    most_for_lines,
+    nothing_refunded,
+    reversed_base_points,
+    reversed_by_line,
+    reversed_points,
+    value_of_lines,
+)
+from tests.unit.shop import campaign, earns, earns_by_amount, item, order, times
+
+BOTTLES = earns(order(item("bottle", "1.45", "7")), times("1.5"))
+DISCOUNTED = earns(order(item("x", "10.00", "3", discount="5.00")), times("2"))
+SHOES = earns(order(item("shoes", "12.50", "2")))
+
+
+@pytest.mark.parametrize(
+    ("reward", "totals"),
+    [
+        (SHOES, [0, 12, 25]),
+        (BOTTLES, [0, 2, 4, 6, 8, 10, 13, 15]),
+        (DISCOUNTED, [0, 16, 33, 50]),
+    ],
+    ids=["shoes", "bottles", "discounted"],
+)
+def test_total_of_a_line_follows_from_its_quantity(reward: Reward, totals: list[int]) -> None:
+    returned = [Refunded(quantities=(1000 * units,)) for units in range(len(totals))]
+
+    assert [reversed_points(reward, each) for each in returned] == totals
+
+
+def test_plain_lines_are_rounded_in_their_sum_and_others_each() -> None:
+    ordered = order(item("a", "1.99"), item("b", "1.99"), item("c", "1.99"), item("d", "1.99"))
+    reward = earns(ordered, [campaign("once", "1", "c", "d")])
+
+    assert reversed_points(reward, Refunded(quantities=(1000, 0, 1000, 0))) == 1 + 1
+    assert reversed_points(reward, Refunded(quantities=(1000, 1000, 0, 0))) == 3
+    assert reversed_points(reward, Refunded(quantities=(0, 0, 1000, 1000))) == 2
+    everything = Refunded(quantities=(1000,) * 4)
+    assert sum(reversed_by_line(reward, everything)) == reward.points == 5
+    assert reversed_by_line(reward, everything) == tuple(line.points for line in reward.lines)
+
+
+def test_base_points_are_those_without_the_campaign() -> None:
+    assert reversed_base_points(DISCOUNTED, Refunded(quantities=(3000,))) == 25
+    assert reversed_base_points(SHOES, Refunded(quantities=(1000,))) == 12
+    bare = earns_by_amount("100.00")
+    assert reversed_base_points(bare, Refunded(amount=2050)) == 20
+
+
+def test_nothing_is_reversed_at_the_beginning() -> None:
+    for reward in (SHOES, BOTTLES, earns_by_amount("100.00")):
+        assert reversed_points(reward, nothing_refunded(reward)) == 0
+
+
+def test_money_of_parts_is_cumulative_and_may_be_asked_rounded_up() -> None:
+    worths = [value_of_lines(DISCOUNTED, (1000 * units,)) for units in range(4)]
+
+    assert worths == [0, 833, 1666, 2500]
+    assert most_for_lines(DISCOUNTED, (0,), (1000,)) == 834
+    assert most_for_lines(DISCOUNTED, (0,), (3000,)) == 2500
