@@ -47,8 +47,12 @@ SELECT h.operator_no, h.hold_id, p.player_id, h.state, h.expire_time, h.detail
 FROM (
     SELECT own.operator_no, own.hold_id
     FROM {unnest(NUMBERS)} AS w (operator_no, player_no)
-    JOIN holds own ON own.player_no = w.player_no AND own.operator_no = w.operator_no
-                  AND own.state = 1
+    -- By player, whatever PostgreSQL thinks of how few active holds there are in all.
+    CROSS JOIN LATERAL (
+        SELECT h.operator_no, h.hold_id FROM holds h
+        WHERE h.player_no = w.player_no AND h.operator_no = w.operator_no AND h.state = 1
+        OFFSET 0
+    ) AS own
     UNION
     SELECT operator_no, hold_id FROM {unnest(IDS, 3)} AS i (operator_no, hold_id)
 ) AS wanted

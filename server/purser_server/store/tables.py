@@ -311,7 +311,7 @@ holds = Table(
     # Its parts, what they pay for, the content of the request, a refusal.
     Column("detail", JSONB, nullable=False),
     PrimaryKeyConstraint("operator_no", "hold_id"),
-    Index("holds_by_player", "player_no", "operator_no", postgresql_where=text("state = 1")),
+    Index("holds_by_player", "player_no", "operator_no", "state"),
     Index("holds_by_expire_time", "expire_time", postgresql_where=text("state = 1")),
     postgresql_with={"fillfactor": "80"},
 )

@@ -35,7 +35,7 @@ _STATEMENTS = (
         PRIMARY KEY (operator_no, hold_id)
     ) WITH (fillfactor = 80)
     """,
-    "CREATE INDEX holds_by_player ON holds (player_no, operator_no) WHERE state = 1",
+    "CREATE INDEX holds_by_player ON holds (player_no, operator_no, state)",
     "CREATE INDEX holds_by_expire_time ON holds (expire_time) WHERE state = 1",
     """
     CREATE TABLE redemptions (
