@@ -17,7 +17,7 @@ from purser.loyalty.v1 import (
     program_service_pb2_grpc,
 )
 from purser.loyalty.v1 import points_service_pb2 as pb
-from purser.wallet.v1 import player_service_pb2, wallet_pb2
+from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from tests.support.calls import answers, reasons, together
 from tests.support.client import LOYALTY, Client, Installation, eur, new_id, refused
@@ -281,6 +281,41 @@ async def test_the_job_posts_what_has_expired_though_nobody_looks(
         ):
             await asyncio.sleep(0.2)
     assert await loyalty.has() == (0, 0, 0, 0)
+
+
+async def test_the_wallets_history_tells_of_points_without_an_amount_of_money(
+    loyalty: Loyalty, casino: Client
+) -> None:
+    await casino.deposit(loyalty.player, eur("5.00"), "d1")
+    await loyalty.adjust(100, "a1")
+
+    listed = await casino.wallet.ListTransactions(
+        wallet_service_pb2.ListTransactionsRequest(player_id=loyalty.player)
+    )
+
+    told = {of.transaction_id: of for of in listed.transactions}
+    assert set(told) == {"d1", "a1"}
+    assert told["a1"].type == wallet_pb2.TRANSACTION_TYPE_ADJUSTMENT
+    assert not (told["a1"].HasField("amount") or told["a1"].HasField("balance_after"))
+    assert await casino.balance(loyalty.player) == 500
+    # An id is one thing for ever, money or points.
+    with refused("TRANSACTION_ID_REUSED"):
+        await casino.deposit(loyalty.player, eur("5.00"), "a1")
+    with refused("TRANSACTION_ID_REUSED"):
+        await loyalty.adjust(5, "d1")
+
+
+async def test_points_that_lots_do_not_hold_are_found_by_verification(
+    loyalty: Loyalty, installation: Installation, postgres: EmbeddedPostgres
+) -> None:
+    await loyalty.adjust(100, "a1")
+    async with connected(postgres.url) as connection:
+        change = "UPDATE lots SET points = points + $2 WHERE operator_no = (SELECT operator_no "
+        change += "FROM operators WHERE operator_id = $1)"
+        await connection.execute(change, loyalty.operator_id, -30)
+        found = await installation.verify(loyalty.operator_id)
+        await connection.execute(change, loyalty.operator_id, 30)
+    assert [(of.expected, of.found) for of in found.findings] == [("at least 100", "70")]
 
 
 @pytest.mark.parametrize(
