@@ -78,7 +78,9 @@ async def test_a_casino_killed_again_and_again_agrees_in_the_end(mortal: Mortal,
     found = {of.transaction_id: state_of(of) for of in await scene.transactions()}
     for transaction_id, told in heard_of.items():
         assert found.get(transaction_id, "") in ENDS[told], (transaction_id, told)
-    assert set(heard_of.values()) == ENDS.keys(), "not all that can be heard was heard"
+    # Whether a win or a probe was under way at a kill is chance; that bets were is nearly certain.
+    least = {"COMPLETED", "CASINO_UNREACHABLE PENDING"}
+    assert least <= set(heard_of.values()), "no kill was felt: the test has tested nothing"
     await scene.assert_agreement()
 
 
