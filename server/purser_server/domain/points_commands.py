@@ -43,8 +43,16 @@ class Ask:
     exponents: Mapping[str, int] = field(default_factory=dict)
 
 
+class PointsCommand:
+    """A command that concerns points: one question to ask of each request of a flush."""
+
+    __slots__ = ()
+    player_id: str
+    transaction_id: str
+
+
 @value
-class HoldPoints:
+class HoldPoints(PointsCommand):
     """Set points aside for a while: so many, or what an amount of money needs.
 
     Hold ids are a space of their own; `transaction_id` is there because every command has one.
@@ -59,7 +67,7 @@ class HoldPoints:
 
 
 @value
-class ReleaseHold:
+class ReleaseHold(PointsCommand):
     """Give back what a hold sets aside."""
 
     hold_id: str
@@ -68,7 +76,7 @@ class ReleaseHold:
 
 
 @value
-class RedeemPoints:
+class RedeemPoints(PointsCommand):
     """Spend points: so many, or what an amount of money needs, or those of a hold."""
 
     transaction_id: str
@@ -79,7 +87,7 @@ class RedeemPoints:
 
 
 @value
-class RefundRedemption:
+class RefundRedemption(PointsCommand):
     """Give redeemed points back: so many, or (None) all that are left of the redemption."""
 
     transaction_id: str
@@ -90,7 +98,7 @@ class RefundRedemption:
 
 
 @value
-class AdjustPoints:
+class AdjustPoints(PointsCommand):
     """Give or take points by hand, for a reason."""
 
     transaction_id: str
@@ -102,16 +110,11 @@ class AdjustPoints:
 
 
 @value
-class ExpirePoints:
+class ExpirePoints(PointsCommand):
     """Let happen what is due of a player's points; a background job's command."""
 
     player_id: str
     transaction_id: str = ""
-
-
-PointsCommand = (
-    HoldPoints | ReleaseHold | RedeemPoints | RefundRedemption | AdjustPoints | ExpirePoints
-)
 
 
 @value

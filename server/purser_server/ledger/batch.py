@@ -27,8 +27,8 @@ from purser_server.domain.wallet import (
     wrong_mode,
 )
 from purser_server.ledger.loyalty import LoyaltyRules
-from purser_server.ledger.loyalty_state import LoyaltyLoaded, LoyaltyState
-from purser_server.ledger.ports import Changes, Loaded, Request
+from purser_server.ledger.loyalty_state import LoyaltyState
+from purser_server.ledger.ports import Changes, Loaded, LoyaltyLoaded, Request
 from purser_server.ledger.seamless import SeamlessRules, told_again
 from purser_server.ledger.state import State
 

@@ -35,7 +35,8 @@ from purser_server.domain.programs import program_at
 from purser_server.domain.replay import first_difference_of, id_reused, replay_content
 from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
-from purser_server.ledger.loyalty_state import LoyaltyState, StoredHold
+from purser_server.ledger.loyalty_state import LoyaltyState
+from purser_server.ledger.ports import StoredHold
 from purser_server.ledger.state import State
 
 Movement = RedeemPoints | RefundRedemption | AdjustPoints

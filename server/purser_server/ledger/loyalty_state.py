@@ -2,58 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from purser_server.domain.errors import Refusal
-from purser_server.domain.points import Hold, HoldState, Lot, Part, Points
-from purser_server.domain.programs import Program
-from purser_server.domain.values import value
-
-PlayerKey = tuple[int, str]
-"""operator number, player id"""
-
-IdKey = tuple[int, str]
-"""operator number, a client's id"""
-
-
-@value
-class StoredHold:
-    """A hold with its player, and the content of the request that made it, or was refused."""
-
-    player_id: str
-    hold: Hold
-    content: tuple[Any, ...]
-    refusal: Refusal | None = None
-
-
-@dataclass(slots=True)
-class LoyaltyLoaded:
-    """What is known of points before a flush is decided; the players are locked until its end."""
-
-    points: dict[PlayerKey, Points] = field(default_factory=dict)
-    holds: dict[IdKey, StoredHold] = field(default_factory=dict)
-    """All active holds of these players, and whatever else these ids name."""
-    left: dict[IdKey, tuple[Part, ...]] = field(default_factory=dict)
-    """By the transaction id of a redemption: what may still come back of it."""
-    programs: dict[int, list[Program]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class LoyaltyChanges:
-    """What a flush writes of points, beside its transactions."""
-
-    lots: list[tuple[int, int, Lot]] = field(default_factory=list)
-    """operator number, player number, a lot as it is now"""
-    gone: list[tuple[int, int]] = field(default_factory=list)
-    """operator number, number of a lot that is empty"""
-    holds: list[tuple[int, int, StoredHold]] = field(default_factory=list)
-    left: list[tuple[int, str, tuple[Part, ...]]] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to write."""
-        return bool(self.lots or self.gone or self.holds or self.left)
+from purser_server.domain.points import Part, Points
+from purser_server.ledger.ports import IdKey, LoyaltyChanges, LoyaltyLoaded, StoredHold
 
 
 class LoyaltyState:
@@ -102,14 +54,3 @@ def _compare_lots(
         (operator, player, lot) for number, lot in are.items() if were.get(number) != lot
     ]
     changes.gone += [(operator, number) for number in were.keys() - are.keys()]
-
-
-def active_of(key: PlayerKey, holds: Mapping[IdKey, StoredHold]) -> list[Hold]:
-    """Return a player's active holds."""
-    return [
-        stored.hold
-        for (operator, _), stored in holds.items()
-        if (operator, stored.player_id) == key
-        and stored.hold.state is HoldState.ACTIVE
-        and stored.refusal is None
-    ]

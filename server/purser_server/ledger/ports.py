@@ -15,13 +15,15 @@ from purser_server.domain.accounts import AccountKind
 from purser_server.domain.cases import EndedCase
 from purser_server.domain.commands import Command
 from purser_server.domain.decisions import Session, Wallet
+from purser_server.domain.errors import Refusal
 from purser_server.domain.intents import Settle
 from purser_server.domain.pending import Pending
-from purser_server.domain.points_commands import PointsCommand
+from purser_server.domain.points import Hold, HoldState, Lot, Part, Points
+from purser_server.domain.points_commands import Content, PointsCommand
+from purser_server.domain.programs import Program
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction
 from purser_server.domain.values import value
-from purser_server.ledger.loyalty_state import LoyaltyChanges, LoyaltyLoaded
 
 RoundKey = tuple[int, str, str, str]
 """operator number, player id, game id, round id"""
@@ -56,6 +58,61 @@ class Request:
 
     operator: int
     command: Command | Settle | PointsCommand
+
+
+PlayerKey = tuple[int, str]
+"""operator number, player id"""
+
+IdKey = tuple[int, str]
+"""operator number, a client's id"""
+
+
+@value
+class StoredHold:
+    """A hold with its player, and the content of the request that made it, or was refused."""
+
+    player_id: str
+    hold: Hold
+    content: Content
+    refusal: Refusal | None = None
+
+
+@dataclass(slots=True)
+class LoyaltyLoaded:
+    """What is known of points before a flush is decided; the players are locked until its end."""
+
+    points: dict[PlayerKey, Points] = field(default_factory=dict)
+    holds: dict[IdKey, StoredHold] = field(default_factory=dict)
+    """All active holds of these players, and whatever else these ids name."""
+    left: dict[IdKey, tuple[Part, ...]] = field(default_factory=dict)
+    """By the transaction id of a redemption: what may still come back of it."""
+    programs: dict[int, list[Program]] = field(default_factory=dict)
+
+    def active_holds(self, operator: int, player_id: str) -> list[Hold]:
+        """Return a player's active holds."""
+        return [
+            stored.hold
+            for (of, _), stored in self.holds.items()
+            if (of, stored.player_id) == (operator, player_id)
+            and stored.hold.state is HoldState.ACTIVE
+            and stored.refusal is None
+        ]
+
+
+@dataclass(slots=True)
+class LoyaltyChanges:
+    """What a flush writes of points, beside its transactions."""
+
+    lots: list[tuple[int, int, Lot]] = field(default_factory=list)
+    """operator number, player number, a lot as it is now"""
+    gone: list[tuple[int, int]] = field(default_factory=list)
+    """operator number, number of a lot that is empty"""
+    holds: list[tuple[int, int, StoredHold]] = field(default_factory=list)
+    left: list[tuple[int, str, tuple[Part, ...]]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.lots or self.gone or self.holds or self.left)
 
 
 @value

@@ -10,7 +10,7 @@ from typing import Any
 
 from purser_server.domain.accounts import POINTS, AccountKind
 from purser_server.domain.points import NEVER, Hold, HoldState, Lot, Part
-from purser_server.ledger.loyalty_state import LoyaltyChanges, StoredHold
+from purser_server.ledger.ports import LoyaltyChanges, StoredHold
 from purser_server.store.arrays import columns, unnest
 from purser_server.store.rows import Row, microseconds, refusal_from_json, refusal_to_json
 from purser_server.store.statements import IDS, NUMBERS

@@ -15,18 +15,15 @@ from typing import Any
 
 import asyncpg
 
-from purser_server.domain.accounts import POINTS, AccountKind, house_kinds
+from purser_server.domain.accounts import AccountKind, house_kinds
 from purser_server.domain.callbacks import lease_of
 from purser_server.domain.commands import Bet
 from purser_server.domain.decisions import Session, Wallet
 from purser_server.domain.intents import Settle
 from purser_server.domain.pending import Pending
 from purser_server.domain.players import PlayerStatus
-from purser_server.domain.points import Lot, points_of
-from purser_server.domain.points_commands import PointsCommand
 from purser_server.domain.rounds import Round, Settler
 from purser_server.domain.transactions import Transaction
-from purser_server.ledger.loyalty_state import LoyaltyLoaded, active_of
 from purser_server.ledger.ports import (
     Changes,
     CommitUnknownError,
@@ -36,20 +33,14 @@ from purser_server.ledger.ports import (
     RoundKey,
     StoreUnavailableError,
 )
-from purser_server.store import points_rows as points_sql
 from purser_server.store import statements as sql
 from purser_server.store.arrays import columns
 from purser_server.store.changes import case_columns, pending_columns, save_columns
 from purser_server.store.faults import CONNECTION_FAULTS, translate
-from purser_server.store.programs import program_from_row
+from purser_server.store.points_loading import load_points
+from purser_server.store.points_rows import SAVE_POINTS, points_columns
 from purser_server.store.rows import pending_from_row, round_from_row, transaction_from_row
-from purser_server.store.wanted import (
-    holds_named,
-    redemptions_named,
-    references,
-    rounds_named,
-    rounds_of_rollbacks,
-)
+from purser_server.store.wanted import references, rounds_named, rounds_of_rollbacks
 
 WRITER_SETTINGS = {
     "application_name": "purser writer",
@@ -206,7 +197,7 @@ class PostgresWriter:
             known = await self._known(requests)
             flush, rounds = await self._rounds(requests, players, known)
             mode_changes, seamless = _modes(flush["modes"])
-            loyalty = await self._loyalty(requests, players, wallets)
+            loyalty = await load_points(self._live, requests, players, wallets)
             return Loaded(
                 numbers_from=flush["numbers_from"],
                 now=flush["now"],
@@ -303,56 +294,6 @@ class PostgresWriter:
         )
         return {(row["operator_no"], row["transaction_id"]): pending_from_row(row) for row in rows}
 
-    async def _loyalty(
-        self,
-        requests: Sequence[Request],
-        players: Mapping[tuple[int, str], int],
-        wallets: dict[tuple[int, str, str], Wallet],
-    ) -> LoyaltyLoaded | None:
-        """Return what is known of points, if anybody asks; add their accounts to the wallets."""
-        asked = [request for request in requests if isinstance(request.command, PointsCommand)]
-        keys = {(request.operator, request.command.player_id) for request in asked}
-        numbers = {(key[0], players[key]): key for key in keys if key in players}
-        if not asked:
-            return None
-        loaded = LoyaltyLoaded()
-        await self._add_points_accounts(numbers, wallets)
-        own, holds = columns(numbers, sql.NUMBERS), columns(set(holds_named(asked)), sql.IDS)
-        for row in await self._live.fetch(points_sql.HOLDS_OF, *own, *holds):
-            loaded.holds[row["operator_no"], row["hold_id"]] = points_sql.hold_from_row(row)
-        lots: dict[tuple[int, str], list[Lot]] = {key: [] for key in numbers.values()}
-        for row in await self._live.fetch(points_sql.LOTS_OF, *own):
-            lots[numbers[row["operator_no"], row["player_no"]]].append(points_sql.lot_from_row(row))
-        active = {key: active_of(key, loaded.holds) for key in lots}
-        loaded.points = {
-            key: points_of(lots[key], active[key], wallets[(*key, POINTS)].balance) for key in lots
-        }
-        wanted = columns(set(redemptions_named(asked)), sql.IDS)
-        for row in await self._live.fetch(points_sql.REDEMPTIONS, *wanted):
-            left = points_sql.parts_from_json(row["parts"])
-            loaded.left[row["operator_no"], row["transaction_id"]] = left
-        operators = {(operator,) for operator, _ in keys}
-        for row in await self._live.fetch(points_sql.PROGRAMS, *columns(operators, "integer")):
-            loaded.programs.setdefault(row["operator_no"], []).append(program_from_row(row))
-        return loaded
-
-    async def _add_points_accounts(
-        self,
-        numbers: Mapping[tuple[int, int], tuple[int, str]],
-        wallets: dict[tuple[int, str, str], Wallet],
-    ) -> None:
-        statuses = {key[:2]: wallet.player_status for key, wallet in wallets.items()}
-        own = columns(numbers, sql.NUMBERS)
-        found = await self._live.fetch(points_sql.POINTS_ACCOUNTS, *own)
-        if len(found) < len(numbers):
-            await self._live.execute(points_sql.MAKE_POINTS_ACCOUNTS, *own)
-            found = await self._live.fetch(points_sql.POINTS_ACCOUNTS, *own)
-        for operator, player, account, balance, sequence in found:
-            key = numbers[operator, player]
-            wallets[(*key, POINTS)] = Wallet(
-                account, key[1], statuses[key], POINTS, balance, sequence
-            )
-
     async def _sessions(self, requests: Sequence[Request]) -> dict[tuple[int, str], Session]:
         wanted = {
             (request.operator, request.command.session_id)
@@ -402,9 +343,7 @@ class PostgresWriter:
                 if await self._live.fetchval(sql.SAVE_PENDING, *intents):
                     raise ContentionError("another writer was given the same id")
             if changes.loyalty:
-                await self._live.execute(
-                    points_sql.SAVE_POINTS, *points_sql.points_columns(changes.loyalty)
-                )
+                await self._live.execute(SAVE_POINTS, *points_columns(changes.loyalty))
             if changes.ended_cases:
                 await self._live.execute(sql.END_CASES, time, *case_columns(changes))
 

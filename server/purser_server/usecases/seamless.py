@@ -179,7 +179,7 @@ class SeamlessMovements:
         """
         after = answer.pending
         if after is None:
-            return _told(answer.transaction)
+            return _final(answer.transaction)
         if after.phase is Phase.UNDOING:
             self._begin(self._undo(operator, after))
         if after.transaction.type is TransactionType.BET:
@@ -349,7 +349,7 @@ def _answer_of(result: Result) -> Answer:
     return result
 
 
-def _told(transaction: Transaction) -> Answer:
+def _final(transaction: Transaction) -> Answer:
     """Tell a game the outcome. Raises RefusedError when it was refused, or rolled back."""
     if transaction.state is not TransactionState.COMPLETED and transaction.refusal is not None:
         raise RefusedError(transaction.refusal)

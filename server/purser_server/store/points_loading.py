@@ -1,0 +1,69 @@
+"""What a flush must know of points, read once its players are locked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+
+from purser_server.domain.accounts import POINTS
+from purser_server.domain.decisions import Wallet
+from purser_server.domain.points import Lot, points_of
+from purser_server.domain.points_commands import PointsCommand
+from purser_server.ledger.ports import LoyaltyLoaded, Request
+from purser_server.store import points_rows as sql
+from purser_server.store.arrays import columns
+from purser_server.store.programs import program_from_row
+from purser_server.store.statements import IDS, NUMBERS
+from purser_server.store.wanted import holds_named, redemptions_named
+
+Players = Mapping[tuple[int, str], int]
+Wallets = dict[tuple[int, str, str], Wallet]
+
+
+async def load_points(
+    connection: asyncpg.Connection, requests: Sequence[Request], players: Players, wallets: Wallets
+) -> LoyaltyLoaded | None:
+    """Return what is known of points, if anybody asks; add their accounts to the wallets."""
+    asked = [request for request in requests if isinstance(request.command, PointsCommand)]
+    if not asked:
+        return None
+    keys = {(request.operator, request.command.player_id) for request in asked}
+    numbers = {(key[0], players[key]): key for key in keys if key in players}
+    loaded = LoyaltyLoaded()
+    await _add_accounts(connection, numbers, wallets)
+    own, holds = columns(numbers, NUMBERS), columns(set(holds_named(asked)), IDS)
+    for row in await connection.fetch(sql.HOLDS_OF, *own, *holds):
+        loaded.holds[row["operator_no"], row["hold_id"]] = sql.hold_from_row(row)
+    lots: dict[tuple[int, str], list[Lot]] = {key: [] for key in numbers.values()}
+    for row in await connection.fetch(sql.LOTS_OF, *own):
+        lots[numbers[row["operator_no"], row["player_no"]]].append(sql.lot_from_row(row))
+    loaded.points = {
+        key: points_of(of, loaded.active_holds(*key), wallets[(*key, POINTS)].balance)
+        for key, of in lots.items()
+    }
+    redemptions = columns(set(redemptions_named(asked)), IDS)
+    for row in await connection.fetch(sql.REDEMPTIONS, *redemptions):
+        left = sql.parts_from_json(row["parts"])
+        loaded.left[row["operator_no"], row["transaction_id"]] = left
+    operators = {(operator,) for operator, _ in keys}
+    for row in await connection.fetch(sql.PROGRAMS, *columns(operators, "integer")):
+        loaded.programs.setdefault(row["operator_no"], []).append(program_from_row(row))
+    return loaded
+
+
+async def _add_accounts(
+    connection: asyncpg.Connection,
+    numbers: Mapping[tuple[int, int], tuple[int, str]],
+    wallets: Wallets,
+) -> None:
+    """Add the players' accounts of points, made where missing, with the players' status."""
+    statuses = {key[:2]: wallet.player_status for key, wallet in wallets.items()}
+    own = columns(numbers, NUMBERS)
+    found = await connection.fetch(sql.POINTS_ACCOUNTS, *own)
+    if len(found) < len(numbers):
+        await connection.execute(sql.MAKE_POINTS_ACCOUNTS, *own)
+        found = await connection.fetch(sql.POINTS_ACCOUNTS, *own)
+    for operator, player, account, balance, sequence in found:
+        key = numbers[operator, player]
+        wallets[(*key, POINTS)] = Wallet(account, key[1], statuses[key], POINTS, balance, sequence)
