@@ -12,6 +12,7 @@ from purser.loyalty.v1 import points_service_pb2 as pb
 from purser_server.domain.errors import Refusal, invalid_field
 from purser_server.domain.money import Currencies
 from purser_server.rpc import checks
+from purser_server.rpc.loyalty_checks import moment, optional
 
 MAX_REASON = 256
 SHORTEST_HOLD = timedelta(minutes=1)
@@ -54,13 +55,10 @@ def _adjustment(request: Any, field: str, _: Currencies) -> Refusal | None:
     return None
 
 
-def _expiry(request: Any, field: str, _: Currencies) -> Refusal | None:
-    if not request.HasField(field):
-        return None
-    if request.points < 0:
+def _expiry(request: Any, field: str, currencies: Currencies) -> Refusal | None:
+    if request.HasField(field) and request.points < 0:
         return invalid_field(field, "must not be given where points are taken away")
-    found = checks.time_of(request.expire_time)
-    return None if found else invalid_field(field, "must be a time of the years 1 to 9999")
+    return optional(moment)(request, field, currencies)
 
 
 _REDEMPTION = (("transaction_id", checks.identifier), ("player_id", checks.identifier))
