@@ -35,6 +35,7 @@ from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.periodic import Periodic
 from purser_server.ops.settings import Settings
+from purser_server.rpc.cashback_service import CashbackServicer
 from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
@@ -55,12 +56,14 @@ from purser_server.store.pending import PostgresPending
 from purser_server.store.players import PostgresPlayers
 from purser_server.store.points import PostgresPoints
 from purser_server.store.programs import PostgresPrograms
+from purser_server.store.rewards import PostgresRewards
 from purser_server.store.sessions import PostgresSessions
 from purser_server.store.verification import PostgresVerification
 from purser_server.store.writer import PostgresWriter
 from purser_server.usecases.authentication import Authenticator
 from purser_server.usecases.balances import Balances
 from purser_server.usecases.cases import Cases
+from purser_server.usecases.cashback import Cashback
 from purser_server.usecases.feed import Feed
 from purser_server.usecases.game_results import GameResults
 from purser_server.usecases.history import History
@@ -79,8 +82,8 @@ _log = logging.getLogger(__name__)
 WATCH_S = 5.0
 """How often what waits for casinos is counted for the metrics."""
 
-EXPIRY_S = 5.0
-"""How often expired points are posted; whoever looks at a player's points posts them at once."""
+DUE_S = 1.0
+"""How often cashback is paid and expired points are posted; whoever looks does it at once."""
 
 DATABASE_PATIENCE_S = 30.0
 """How long a start waits for a database that does not answer yet."""
@@ -228,7 +231,7 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
 
         admin = Administration(engine, ledger, forget)
         points = PointsUse(ledger, PostgresPoints(engine), PostgresPrograms(engine))
-        expiry = Periodic(points.post_due, EXPIRY_S, "posting what has expired")
+        due = Periodic(points.post_due, DUE_S, "posting what is due")
         services = _make_services(engine, ledger, mode, admin, points=points, stopping=stopping)
         server = PurserServer(
             services,
@@ -245,7 +248,7 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
         ledger.start()
         stack.push_async_callback(ledger.stop)
         stack.push_async_callback(mode.movements.stop)
-        for background in (*mode.background, expiry):
+        for background in (*mode.background, due):
             background.start()
             stack.push_async_callback(background.stop)
         await server.start()
@@ -345,6 +348,7 @@ def _make_services(
             stopping=stopping,
         ),
         player=PlayerServicer(players),
+        cashback=CashbackServicer(Cashback(ledger, PostgresRewards(engine))),
         program=ProgramServicer(Programs(PostgresPrograms(engine))),
         operator=OperatorServicer(admin.operators),
         ledger=LedgerServicer(admin.verification, admin.game_results, admin.cases),

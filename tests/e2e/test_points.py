@@ -3,92 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from purser.loyalty.v1 import (
     loyalty_pb2,
-    points_service_pb2_grpc,
     program_service_pb2,
-    program_service_pb2_grpc,
 )
 from purser.loyalty.v1 import points_service_pb2 as pb
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from tests.support.calls import answers, reasons, together
-from tests.support.client import LOYALTY, Client, Installation, eur, new_id, refused
+from tests.support.client import Client, Installation, eur, refused
 from tests.support.databases import connected
+from tests.support.loyalty import Loyalty
 
 ACTIVE, CAPTURED = loyalty_pb2.HOLD_STATE_ACTIVE, loyalty_pb2.HOLD_STATE_CAPTURED
 RELEASED, EXPIRED = loyalty_pb2.HOLD_STATE_RELEASED, loyalty_pb2.HOLD_STATE_EXPIRED
-
-
-class Loyalty:
-    """A loyalty backend of a casino, and one of its players."""
-
-    def __init__(self, client: Client, player: str, operator_id: str) -> None:
-        self.points = points_service_pb2_grpc.PointsServiceStub(client.channel)
-        self.programs = program_service_pb2_grpc.ProgramServiceStub(client.channel)
-        self.player = player
-        self.operator_id = operator_id
-
-    async def adjust(self, points: int, transaction_id: str = "", lives: float = 0) -> Any:
-        request = pb.AdjustPointsRequest(
-            transaction_id=transaction_id or new_id("adjust"),
-            player_id=self.player,
-            points=points,
-            reason="a gift",
-        )
-        if lives:
-            request.expire_time.FromDatetime(datetime.now(UTC) + timedelta(seconds=lives))
-        return await self.points.AdjustPoints(request)
-
-    async def redeem(self, transaction_id: str = "", **what: Any) -> Any:
-        return await self.points.RedeemPoints(
-            pb.RedeemPointsRequest(
-                transaction_id=transaction_id or new_id("redeem"), player_id=self.player, **what
-            )
-        )
-
-    async def hold(self, hold_id: str, ttl_s: int = 600, **what: Any) -> Any:
-        return await self.points.HoldPoints(
-            pb.HoldPointsRequest(
-                hold_id=hold_id, player_id=self.player, ttl=Duration(seconds=ttl_s), **what
-            )
-        )
-
-    async def refund(self, redemption: str, transaction_id: str = "", **what: Any) -> Any:
-        return await self.points.RefundRedemption(
-            pb.RefundRedemptionRequest(
-                player_id=self.player,
-                refund_transaction_id=transaction_id or new_id("refund"),
-                redemption_transaction_id=redemption,
-                **what,
-            )
-        )
-
-    async def has(self) -> tuple[int, int, int, int]:
-        """Return what is available and held, the total and the debt."""
-        request = pb.GetPointsBalanceRequest(player_id=self.player)
-        found = (await self.points.GetPointsBalance(request)).points_balance
-        return found.available, found.held, found.total, found.debt
-
-    async def history(self, **only: Any) -> list[Any]:
-        request = pb.ListPointsTransactionsRequest(player_id=self.player, **only)
-        return list((await self.points.ListPointsTransactions(request)).points_transactions)
-
-
-@pytest.fixture
-async def loyalty(casino: Client, installation: Installation) -> Any:
-    operator_id: str = casino.operator_id  # type: ignore[attr-defined]
-    client = await installation.new_client(operator_id, LOYALTY)
-    player = await casino.new_player()
-    yield Loyalty(client, player, operator_id)
-    await installation.assert_consistent(operator_id)
 
 
 async def test_points_are_given_and_taken_and_every_change_has_its_balances(
@@ -199,8 +132,9 @@ async def test_a_redemption_comes_back_in_parts_and_no_more_than_was_spent(
     # What had expired meanwhile is forfeited; what never expires came back first.
     assert (rest.restored, rest.forfeited) == (0, 100)
     assert rest.redemption.refunded_points == 120
-    with refused("INVALID_FIELD"):
+    with refused("REFUND_EXCEEDS_ORDER") as failure:
         await loyalty.refund("r1", "f3", points=1)
+    assert failure.metadata == {"line": "", "remaining": "0"}
     with refused("TRANSACTION_NOT_FOUND"):
         await loyalty.refund("r0")
     assert await loyalty.has() == (50, 0, 50, 0)

@@ -11,9 +11,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection
 
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
+from purser_server.store import loyalty_tables
 from purser_server.store.engine import make_engine
 from purser_server.store.migrate import DatabaseRefusedError, migrate
-from purser_server.store.tables import metadata
 from tests.support.databases import connected, database_of_its_own
 from tests.support.process import run_purser
 
@@ -23,7 +23,7 @@ async def test_the_migrated_schema_is_what_the_tables_say(own_database: str) -> 
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
         )
-        return list(compare_metadata(context, metadata))
+        return list(compare_metadata(context, loyalty_tables.lots.metadata))
 
     engine = make_engine(own_database)
     async with engine.connect() as connection:
@@ -43,7 +43,7 @@ async def test_checks_and_sequences_are_what_the_tables_say(own_database: str) -
         )
     declared = {
         constraint.name
-        for table in metadata.tables.values()
+        for table in loyalty_tables.lots.metadata.tables.values()
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint)
     }

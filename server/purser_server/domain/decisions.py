@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.pending import Pending
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.points import Hold
+from purser_server.domain.rewards import StoredReward
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import RollbackOutcome, Transaction
 from purser_server.domain.values import value
@@ -56,10 +58,19 @@ class HoldAnswer:
     replayed: bool
 
 
+@value
+class RewardAnswer:
+    """A reward as it is at `now`; in a quote one that is not stored."""
+
+    rewarded: StoredReward
+    now: datetime
+    replayed: bool
+
+
 Result = Answer | Refusal
 """What comes of one command that becomes a transaction."""
 
-PointsResult = Answer | HoldAnswer | Refusal
+PointsResult = Answer | HoldAnswer | RewardAnswer | Refusal
 """What comes of one command that concerns points."""
 
 AnyResult = Any

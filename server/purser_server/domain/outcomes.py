@@ -168,8 +168,8 @@ def judge(movement: Movement, report: Report) -> Verdict:
     if report.outcome not in _REFUSALS:
         is_bet = movement.type is TransactionType.BET
         return Verdict(Fate.TO_BE_UNDONE if is_bet else Fate.TO_BE_REPEATED)
-    if movement.type is TransactionType.WIN:
-        # A win that the casino does not want is owed all the same.
+    if movement.type in (TransactionType.WIN, TransactionType.CASHBACK):
+        # A win that the casino does not want is owed all the same; cashback is sent as one.
         return Verdict(Fate.CASE, is_alert=True)
     is_alert = report.outcome in _DEFECTS
     return Verdict(Fate.REFUSED, refusal_of(movement, report), is_alert=is_alert)

@@ -194,13 +194,18 @@ def capture(points: Points, hold_id: str) -> tuple[Points, tuple[Part, ...]]:
 
 @value
 class Restored:
-    """What came back of a redemption: points, and those that had expired meanwhile."""
+    """What came back of a redemption, and (`gone`) what of it had expired meanwhile."""
 
     points: Points
     restored: int
-    forfeited: int
+    gone: tuple[Part, ...]
     left: tuple[Part, ...]
     """What may still come back."""
+
+    @property
+    def forfeited(self) -> int:
+        """How many points had expired meanwhile."""
+        return _sum(self.gone)
 
 
 def restore(
@@ -211,19 +216,22 @@ def restore(
     Each part comes back as a lot of its own, from `first_number` on; what is past its expiry is
     forfeited.
     """
-    restored = forfeited = 0
+    restored = 0
+    gone: list[Part] = []
     left: list[Part] = []
     for number, part in enumerate(sorted(parts, key=_by_expiry, reverse=True), first_number):
-        back = min(part.points, wanted - restored - forfeited)
+        back = min(part.points, wanted - restored - _sum(gone))
         if back < part.points:
             left.append(replace(part, points=part.points - back))
+        if not back:
+            continue
         if part.expire_time <= now:
-            forfeited += back
+            gone.append(replace(part, points=back))
             continue
         restored += back
         lot = Lot(number, part.earned_by, back, part.available_time, part.expire_time)
         points = add(points, lot, now)
-    return Restored(points, restored, forfeited, tuple(left))
+    return Restored(points, restored, tuple(gone), tuple(left))
 
 
 # -- a reversal ----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from purser_server.domain.points import (
     spend,
 )
 from purser_server.domain.programs import Program
+from purser_server.domain.refunds import exceeds_order
 from purser_server.domain.values import value
 
 Content = tuple[tuple[str, str | int | bool], ...]
@@ -110,8 +111,8 @@ class AdjustPoints(PointsCommand):
 
 
 @value
-class ExpirePoints(PointsCommand):
-    """Let happen what is due of a player's points; a background job's command."""
+class PostDue(PointsCommand):
+    """Let happen what is due of a player's points and cashback; a background job's command."""
 
     player_id: str
     transaction_id: str = ""
@@ -155,13 +156,18 @@ def value_of(points: int, program: Program | None, exponents: Mapping[str, int])
 class PointsMoved:
     """What a command does: the points afterwards, and what may come back of them later.
 
-    `forfeited` had expired meanwhile. `hold` is the hold that is made, or captured.
+    `gone` had expired meanwhile. `hold` is the hold that is made, or captured.
     """
 
     points: Points
     parts: tuple[Part, ...] = ()
-    forfeited: int = 0
+    gone: tuple[Part, ...] = ()
     hold: Hold | None = None
+
+    @property
+    def forfeited(self) -> int:
+        """How many points had expired meanwhile."""
+        return sum(part.points for part in self.gone)
 
 
 def decide_hold(
@@ -203,16 +209,27 @@ def decide_capture(
     refusal = refuse_activity(wanted.player_id, status, Activity.REDEEM_POINTS)
     if refusal is not None:
         return refusal
+    refusal = refuse_capture(wanted.hold_id, held)
+    if refusal is not None:
+        return refusal
+    assert held is not None
+    return captured(points, held, wanted.transaction_id)
+
+
+def refuse_capture(hold_id: str, held: Hold | None) -> Refusal | None:
+    """Refuse to spend a hold that the player does not have (None), or that is over."""
     if held is None:
-        return hold_not_found(wanted.hold_id)
-    if held.state is not HoldState.ACTIVE:
-        return hold_not_active(held)
-    after, parts = capture(points, wanted.hold_id)
-    captured = replace(held, state=HoldState.CAPTURED, redeemed_by=wanted.transaction_id)
-    return PointsMoved(after, parts, hold=captured)
+        return hold_not_found(hold_id)
+    return None if held.state is HoldState.ACTIVE else hold_not_active(held)
 
 
-def decide_refund(
+def captured(points: Points, held: Hold, by: str) -> PointsMoved:
+    """Spend an active hold; `by` is the id of what it pays for."""
+    after, parts = capture(points, held.hold_id)
+    return PointsMoved(after, parts, hold=replace(held, state=HoldState.CAPTURED, redeemed_by=by))
+
+
+def decide_redemption_refund(
     wanted: RefundRedemption,
     points: Points,
     left: tuple[Part, ...],
@@ -223,9 +240,9 @@ def decide_refund(
     most = sum(part.points for part in left)
     asked = most if wanted.points is None else wanted.points
     if asked > most:
-        return invalid_field("points", f"must be at most {most}, which is left of the redemption")
+        return exceeds_order("", str(most))
     back = restore(points, left, asked, now, first_number)
-    return PointsMoved(back.points, back.left, back.forfeited)
+    return PointsMoved(back.points, back.left, back.gone)
 
 
 def decide_adjust(

@@ -27,8 +27,10 @@ from purser_server.domain.wallet import (
     wrong_mode,
 )
 from purser_server.ledger.loyalty import LoyaltyRules
+from purser_server.ledger.loyalty_book import LoyaltyBook
 from purser_server.ledger.loyalty_state import LoyaltyState
 from purser_server.ledger.ports import Changes, Loaded, LoyaltyLoaded, Request
+from purser_server.ledger.rewards import RewardRules
 from purser_server.ledger.seamless import SeamlessRules, told_again
 from purser_server.ledger.state import State
 
@@ -49,7 +51,8 @@ class Batch:
         self._seamless = loaded.seamless
         self._seamless_rules = SeamlessRules(self._state, loaded.seamless)
         self._loyalty = LoyaltyState(loaded.loyalty or LoyaltyLoaded())
-        self._loyalty_rules = LoyaltyRules(self._state, self._loyalty)
+        book = LoyaltyBook(self._state, self._loyalty)
+        self._loyalty_rules = LoyaltyRules(book, RewardRules(book, loaded.seamless))
 
     def decide(self, groups: Iterable[Group]) -> list[list[AnyResult]]:
         """Decide all groups in order; the results stand in the order of their requests."""

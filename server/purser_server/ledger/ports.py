@@ -18,9 +18,11 @@ from purser_server.domain.decisions import Session, Wallet
 from purser_server.domain.errors import Refusal
 from purser_server.domain.intents import Settle
 from purser_server.domain.pending import Pending
-from purser_server.domain.points import Hold, HoldState, Lot, Part, Points
+from purser_server.domain.points import Hold, HoldState, Lot, Points
 from purser_server.domain.points_commands import Content, PointsCommand
-from purser_server.domain.programs import Program
+from purser_server.domain.programs import Campaign, Program
+from purser_server.domain.redemptions import Redemption
+from purser_server.domain.rewards import StoredReward
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction
 from purser_server.domain.values import value
@@ -66,6 +68,9 @@ PlayerKey = tuple[int, str]
 IdKey = tuple[int, str]
 """operator number, a client's id"""
 
+WalletKey = tuple[int, str, str]
+"""operator number, player id, currency"""
+
 
 @value
 class StoredHold:
@@ -84,9 +89,14 @@ class LoyaltyLoaded:
     points: dict[PlayerKey, Points] = field(default_factory=dict)
     holds: dict[IdKey, StoredHold] = field(default_factory=dict)
     """All active holds of these players, and whatever else these ids name."""
-    left: dict[IdKey, tuple[Part, ...]] = field(default_factory=dict)
-    """By the transaction id of a redemption: what may still come back of it."""
+    redemptions: dict[IdKey, Redemption] = field(default_factory=dict)
+    rewards: dict[IdKey, StoredReward] = field(default_factory=dict)
+    """Those that commands name, and those of these players whose cash is to be paid by now."""
+    owed: dict[WalletKey, int] = field(default_factory=dict)
+    """What these players owe of cashback that was taken back, in minor units."""
     programs: dict[int, list[Program]] = field(default_factory=dict)
+    campaigns: dict[int, list[Campaign]] = field(default_factory=dict)
+    """Of each operator those that are on at the time of one of its orders."""
 
     def active_holds(self, operator: int, player_id: str) -> list[Hold]:
         """Return a player's active holds."""
@@ -108,11 +118,23 @@ class LoyaltyChanges:
     gone: list[tuple[int, int]] = field(default_factory=list)
     """operator number, number of a lot that is empty"""
     holds: list[tuple[int, int, StoredHold]] = field(default_factory=list)
-    left: list[tuple[int, str, tuple[Part, ...]]] = field(default_factory=list)
+    redemptions: list[tuple[int, int, Redemption]] = field(default_factory=list)
+    rewards: list[tuple[int, int, StoredReward]] = field(default_factory=list)
+    """Like lots, holds and redemptions with the numbers of operator and player."""
+    expired: list[tuple[int, int, int]] = field(default_factory=list)
+    """operator number, number of a reward, how many of its points have expired unspent"""
+    owed: list[tuple[int, int, str, int]] = field(default_factory=list)
+    """operator number, player number, currency, what is owed now"""
+
+    @property
+    def has_rewards(self) -> bool:
+        """Whether there is anything to write of rewards."""
+        return bool(self.rewards or self.owed or self.expired)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.lots or self.gone or self.holds or self.left)
+        has_points = bool(self.lots or self.gone or self.holds or self.redemptions)
+        return has_points or self.has_rewards
 
 
 @value

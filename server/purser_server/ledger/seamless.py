@@ -6,7 +6,6 @@ with a `Settle`.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -46,6 +45,7 @@ from purser_server.domain.transactions import (
     TransactionType,
 )
 from purser_server.domain.wallet import transaction_rolled_back, wrong_mode
+from purser_server.ledger.own_ids import own_id
 from purser_server.ledger.state import State, content_of
 
 
@@ -135,7 +135,7 @@ class SeamlessRules:
         pending = Pending(
             intent,
             phase,
-            f"purser-{secrets.token_hex(16)}",
+            own_id(),
             self._held_until(operator),
             original_type=original.type if original else TransactionType.UNSPECIFIED,
         )

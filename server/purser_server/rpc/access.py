@@ -14,6 +14,7 @@ _ADMINISTER = (Role.ADMIN,)
 _WALLET = "/purser.wallet.v1.WalletService/"
 _PLAYER = "/purser.wallet.v1.PlayerService/"
 _PROGRAM = "/purser.loyalty.v1.ProgramService/"
+_CASHBACK = "/purser.loyalty.v1.CashbackService/"
 _OPERATOR = "/purser.admin.v1.OperatorService/"
 _POINTS = "/purser.loyalty.v1.PointsService/"
 _LEDGER = "/purser.admin.v1.LedgerService/"
@@ -56,6 +57,10 @@ MAY_CALL: Mapping[str, tuple[Role, ...]] = {
     _LEDGER + "ListOpenCases": _ADMINISTER,
     _LEDGER + "GetCase": _ADMINISTER,
     _LEDGER + "ResolveCase": _ADMINISTER,
+    _CASHBACK + "IssueCashback": _REWARD,
+    _CASHBACK + "RewardOrder": _REWARD,
+    _CASHBACK + "QuoteOrder": _REWARD,
+    _CASHBACK + "GetReward": _REWARD,
     _POINTS + "GetPointsBalance": _REWARD,
     _POINTS + "ListPointsTransactions": _REWARD,
     _POINTS + "HoldPoints": _REWARD,

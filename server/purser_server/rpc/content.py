@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from purser_server.domain.decimals import parse_quantity, quantity_text
 from purser_server.domain.points_commands import Content
 
 
@@ -36,4 +37,6 @@ def _field(path: str, is_repeated: bool, told: Any) -> Iterator[tuple[str, Any]]
         # An empty message says that it is there.
         yield from _fields(told, f"{path}.", ()) if told.ListFields() else iter([(path, "")])
     else:
-        yield path, told
+        # Decimals are compared by value.
+        is_quantity = path.endswith(".quantity")
+        yield path, quantity_text(parse_quantity(told)) if is_quantity else told

@@ -14,6 +14,7 @@ from purser.wallet.v1 import player_service_pb2, wallet_service_pb2
 from purser_server.domain.errors import Refusal, RefusedError
 from purser_server.domain.money import Currencies
 from purser_server.rpc import checks
+from purser_server.rpc.cashback_limits import CASHBACK_FIELDS
 from purser_server.rpc.loyalty_limits import LOYALTY_FIELDS
 from purser_server.rpc.points_limits import POINTS_FIELDS
 
@@ -134,6 +135,7 @@ FIELDS: Mapping[type[Message], tuple[tuple[str, checks.Check], ...]] = {
         ("decision", checks.some_enum),
         ("note", checks.text(0, checks.MAX_NOTE)),
     ),
+    **CASHBACK_FIELDS,
     **POINTS_FIELDS,
     **LOYALTY_FIELDS,
 }

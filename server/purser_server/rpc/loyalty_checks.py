@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from purser_server.domain.decimals import parse_rate, quantity_problem, rate_problem
+from purser_server.domain.decimals import parse_quantity, parse_rate, quantity_problem, rate_problem
 from purser_server.domain.errors import Reason, Refusal, invalid_field
 from purser_server.domain.ids import id_problem
 from purser_server.domain.money import Currencies
@@ -52,6 +52,23 @@ def optional(inner: checks.Check) -> checks.Check:
     return check
 
 
+def each(at_most: int, *fields: tuple[str, checks.Check]) -> checks.Check:
+    """Make a check for a list of messages, a bounded number of them, and for their fields."""
+
+    def check(request: Message, field: str, currencies: Currencies) -> Refusal | None:
+        messages: Any = getattr(request, field)
+        if len(messages) > at_most:
+            return invalid_field(field, f"must have at most {at_most} entries")
+        for index, message in enumerate(messages):
+            for name, inner in fields:
+                refusal = inner(message, name, currencies)
+                if refusal is not None:
+                    return _below(f"{field}[{index}]", refusal)
+        return None
+
+    return check
+
+
 def _text_check(problem_of: Callable[[str], str | None]) -> checks.Check:
     def check(request: Message, field: str, _: Currencies) -> Refusal | None:
         problem = problem_of(getattr(request, field))
@@ -67,6 +84,13 @@ def _positive_rate_problem(text: str) -> str | None:
     return problem
 
 
+def _positive_quantity_problem(text: str) -> str | None:
+    problem = quantity_problem(text)
+    if problem is None and not parse_quantity(text):
+        return "must be greater than zero"
+    return problem
+
+
 rate = _text_check(rate_problem)
 """A rate, "0" included."""
 
@@ -76,6 +100,9 @@ positive_rate = _text_check(_positive_rate_problem)
 quantity = _text_check(quantity_problem)
 """A quantity, "0" included."""
 
+positive_quantity = _text_check(_positive_quantity_problem)
+"""A quantity of more than "0"."""
+
 
 def moment(request: Message, field: str, _: Currencies) -> Refusal | None:
     """A time that can be stored."""
@@ -84,13 +111,28 @@ def moment(request: Message, field: str, _: Currencies) -> Refusal | None:
     return invalid_field(field, "must be a time of the years 1 to 9999")
 
 
-def filter_ids(request: Message, field: str, _: Currencies) -> Refusal | None:
-    """Ids of a filter, a bounded number of them."""
-    values: Any = getattr(request, field)
-    if len(values) > MAX_FILTER_VALUES:
-        return invalid_field(field, f"must have at most {MAX_FILTER_VALUES} entries")
-    for index, value in enumerate(values):
-        problem = id_problem(value)
-        if problem:
-            return invalid_field(f"{field}[{index}]", problem)
-    return None
+def happened(request: Message, field: str, currencies: Currencies) -> Refusal | None:
+    """A time that must be given; how far ahead it may lie, the rules say."""
+    if not request.HasField(field):
+        return invalid_field(field, "must be given")
+    return moment(request, field, currencies)
+
+
+def ids(at_most: int) -> checks.Check:
+    """Make a check for a list of ids, a bounded number of them."""
+
+    def check(request: Message, field: str, _: Currencies) -> Refusal | None:
+        values: Any = getattr(request, field)
+        if len(values) > at_most:
+            return invalid_field(field, f"must have at most {at_most} entries")
+        for index, value in enumerate(values):
+            problem = id_problem(value)
+            if problem:
+                return invalid_field(f"{field}[{index}]", problem)
+        return None
+
+    return check
+
+
+filter_ids = ids(MAX_FILTER_VALUES)
+"""Ids of a campaign's filter."""

@@ -23,8 +23,8 @@ from purser_server.rpc.checks import time_of
 from purser_server.rpc.content import content_of
 from purser_server.rpc.from_proto import period
 from purser_server.rpc.to_proto import timestamp
-from purser_server.usecases.points import PointsHeld, Redeemed
-from purser_server.usecases.ports import PointsFilter
+from purser_server.usecases.points import PointsHeld
+from purser_server.usecases.ports import PointsFilter, Redeemed
 
 MOST_NEXT_LOTS = 10
 """So many of the lots that expire next are told with a balance."""
@@ -135,8 +135,12 @@ def points_balance(held: PointsHeld, currencies: Currencies) -> loyalty_pb2.Poin
                 points=lot.points,
                 expire_time=timestamp(lot.expire_time),
                 available_time=timestamp(lot.available_time),
+                transaction_id=held.earned_by.get(lot.earned_by, ""),
             )
             for lot in expiring[:MOST_NEXT_LOTS]
+        ],
+        cashback_owed=[
+            Money(currency_code=code, minor_units=owed) for code, owed in held.cashback_owed.items()
         ],
     )
 
@@ -148,7 +152,7 @@ def points_transaction(of: Transaction) -> loyalty_pb2.PointsTransaction:
     before = of.balance_before or 0
     time = datetime.fromisoformat(loyalty["expire_time"]) if is_expiry else of.create_time
     return loyalty_pb2.PointsTransaction(
-        transaction_id="" if is_expiry else of.transaction_id,
+        transaction_id="" if is_expiry else loyalty.get("told_id", of.transaction_id),
         type=_TYPES[of.type],
         points=of.change,
         balance_before=before,
@@ -177,18 +181,16 @@ def hold(player_id: str, of: Hold) -> loyalty_pb2.Hold:
 
 def redemption(redeemed: Redeemed) -> loyalty_pb2.Redemption:
     """Return a redemption, with what was given back of it."""
-    of = redeemed.transaction
-    loyalty = of.loyalty or {}
-    currency_code, amount = loyalty.get("value", ("", 0))
-    left = sum(part.points for part in redeemed.left)
+    of = redeemed.redemption
     return loyalty_pb2.Redemption(
         transaction_id=of.transaction_id,
         player_id=of.player_id,
-        points=of.amount,
-        value=_money(currency_code, amount),
-        hold_id=loyalty.get("hold_id", ""),
-        create_time=timestamp(of.create_time),
-        refunded_points=of.amount - left,
+        points=of.points,
+        value=_money(of.currency_code, of.amount),
+        hold_id=of.hold_id,
+        create_time=timestamp(redeemed.create_time),
+        refunded_points=of.points - of.points_left,
+        order_transaction_id=of.order_transaction_id,
     )
 
 

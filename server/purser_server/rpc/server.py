@@ -18,6 +18,8 @@ from purser.admin.v1 import (
     operator_service_pb2_grpc,
 )
 from purser.loyalty.v1 import (
+    cashback_service_pb2,
+    cashback_service_pb2_grpc,
     points_service_pb2,
     points_service_pb2_grpc,
     program_service_pb2,
@@ -30,6 +32,7 @@ from purser.wallet.v1 import (
     wallet_service_pb2_grpc,
 )
 from purser_server.rpc.calls import CallInterceptor, Observe
+from purser_server.rpc.cashback_service import CashbackServicer
 from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
@@ -46,6 +49,7 @@ SERVICES = tuple(
     for module, name in (
         (wallet_service_pb2, "WalletService"),
         (player_service_pb2, "PlayerService"),
+        (cashback_service_pb2, "CashbackService"),
         (program_service_pb2, "ProgramService"),
         (operator_service_pb2, "OperatorService"),
         (ledger_service_pb2, "LedgerService"),
@@ -69,6 +73,7 @@ class Services:
 
     wallet: WalletServicer
     player: PlayerServicer
+    cashback: CashbackServicer
     program: ProgramServicer
     operator: OperatorServicer
     ledger: LedgerServicer
@@ -97,6 +102,7 @@ class PurserServer:
         add: Any = _ByName(self._server)
         wallet_service_pb2_grpc.add_WalletServiceServicer_to_server(services.wallet, add)
         player_service_pb2_grpc.add_PlayerServiceServicer_to_server(services.player, add)
+        cashback_service_pb2_grpc.add_CashbackServiceServicer_to_server(services.cashback, add)
         program_service_pb2_grpc.add_ProgramServiceServicer_to_server(services.program, add)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(services.operator, add)
         ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(services.ledger, add)

@@ -38,6 +38,7 @@ CODES: Mapping[Reason, grpc.StatusCode] = {
     Reason.OPERATOR_NOT_FOUND: _Code.NOT_FOUND,
     Reason.CAMPAIGN_NOT_FOUND: _Code.NOT_FOUND,
     Reason.HOLD_NOT_FOUND: _Code.NOT_FOUND,
+    Reason.ORDER_NOT_FOUND: _Code.NOT_FOUND,
     Reason.CAMPAIGN_EXISTS: _Code.ALREADY_EXISTS,
     Reason.PLAYER_EXISTS: _Code.ALREADY_EXISTS,
     Reason.OPERATOR_EXISTS: _Code.ALREADY_EXISTS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import text
@@ -11,13 +11,18 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from purser_server.domain.accounts import AccountKind
-from purser_server.domain.points import Hold, HoldState, Part, Points, points_of
+from purser_server.domain.points import Hold, HoldState, points_of
 from purser_server.domain.transactions import Transaction
 from purser_server.store.engine import again_when_cut, reading
-from purser_server.store.points_rows import hold_from_row, lot_from_row, parts_from_json
+from purser_server.store.points_rows import (
+    REDEMPTION_COLUMNS,
+    hold_from_row,
+    lot_from_row,
+    redemption_from_row,
+)
 from purser_server.store.rows import transaction_from_row
 from purser_server.store.statements import TRANSACTION_COLUMNS, TRANSACTION_JOINS
-from purser_server.usecases.ports import PointsFilter
+from purser_server.usecases.ports import PlayerPoints, PointsFilter, Redeemed
 
 _KIND = int(AccountKind.PLAYER_POINTS)
 
@@ -30,8 +35,15 @@ WHERE p.operator_no = :operator AND p.player_id = :player_id
 """)
 
 _LOTS = text("""
-SELECT lot_no, earned_no, points, available_time, expire_time FROM lots
-WHERE player_no = :player AND operator_no = :operator ORDER BY lot_no
+SELECT l.lot_no, l.earned_no, l.points, l.available_time, l.expire_time, t.transaction_id
+FROM lots l
+JOIN transactions t ON t.operator_no = l.operator_no AND t.transaction_no = l.earned_no
+WHERE l.player_no = :player AND l.operator_no = :operator ORDER BY l.lot_no
+""")
+
+_OWED = text("""
+SELECT currency_code, owed FROM owed_cashback
+WHERE operator_no = :operator AND player_no = :player AND owed > 0 ORDER BY currency_code
 """)
 
 _HOLDS = text("""
@@ -46,12 +58,12 @@ WHERE h.operator_no = :operator AND h.hold_id = :hold_id AND h.state <> 0
 """).columns(detail=JSONB)
 
 _REDEMPTION = text(f"""
-SELECT {TRANSACTION_COLUMNS}, e.parts
-FROM redemptions e
-JOIN transactions t ON t.operator_no = e.operator_no AND t.transaction_id = e.transaction_id
-{TRANSACTION_JOINS}
-WHERE e.operator_no = :operator AND e.transaction_id = :transaction_id AND t.state = 1
-""").columns(detail=JSONB, parts=JSONB)
+SELECT {REDEMPTION_COLUMNS}, t.create_time
+FROM redemptions r
+JOIN players p ON p.operator_no = r.operator_no AND p.player_no = r.player_no
+JOIN transactions t ON t.operator_no = r.operator_no AND t.transaction_no = r.redemption_no
+WHERE r.operator_no = :operator AND r.transaction_id = :transaction_id
+""").columns(parts=JSONB)
 
 _DUE = text("""
 SELECT DISTINCT o.operator_no, p.player_id FROM (
@@ -60,6 +72,9 @@ SELECT DISTINCT o.operator_no, p.player_id FROM (
     UNION ALL
     (SELECT operator_no, player_no FROM holds
      WHERE state = 1 AND expire_time <= clock_timestamp() ORDER BY expire_time LIMIT :limit)
+    UNION ALL
+    (SELECT operator_no, player_no FROM rewards
+     WHERE due_time <= clock_timestamp() ORDER BY due_time LIMIT :limit)
 ) AS o
 JOIN players p ON p.operator_no = o.operator_no AND p.player_no = o.player_no
 LIMIT :limit
@@ -73,7 +88,7 @@ class PostgresPoints:
         self._engine = engine
 
     @again_when_cut
-    async def points(self, operator: int, player_id: str) -> tuple[Points, datetime] | None:
+    async def points(self, operator: int, player_id: str) -> PlayerPoints | None:
         """Return a player's points as they are stored, and PostgreSQL's time; None: no player."""
         async with reading(self._engine) as connection:
             # Balance, lots and holds as of one moment.
@@ -82,8 +97,7 @@ class PostgresPoints:
             found = (await connection.execute(_PLAYER, values)).first()
             if found is None:
                 return None
-            points = await _points(connection, operator, found.player_no, found.balance)
-            return points, found.now
+            return await _points(connection, operator, found)
 
     @again_when_cut
     async def history(
@@ -95,13 +109,14 @@ class PostgresPoints:
             conditions.append(condition)
             values[name] = value
         query = text(
-            f"SELECT {TRANSACTION_COLUMNS} FROM transactions t {TRANSACTION_JOINS}"
+            f"SELECT {TRANSACTION_COLUMNS}, e.transaction_id AS earned_id"
+            f" FROM transactions t {TRANSACTION_JOINS} {_EARNED_JOIN}"
             f" WHERE a.kind = {_KIND} AND t.change <> 0 AND {' AND '.join(conditions)}"
             " ORDER BY t.transaction_no DESC LIMIT :limit"
         ).columns(detail=JSONB)
         async with reading(self._engine) as connection:
             rows = (await connection.execute(query, values)).mappings()
-            return [transaction_from_row(row) for row in rows]
+            return [_change_from_row(row) for row in rows]
 
     @again_when_cut
     async def hold(self, operator: int, hold_id: str) -> tuple[str, Hold] | None:
@@ -115,30 +130,44 @@ class PostgresPoints:
         return stored.player_id, stored.hold
 
     @again_when_cut
-    async def redemption(
-        self, operator: int, transaction_id: str
-    ) -> tuple[Transaction, tuple[Part, ...]] | None:
+    async def redemption(self, operator: int, transaction_id: str) -> Redeemed | None:
         """Return a redemption, and what may still come back of it."""
         values = {"operator": operator, "transaction_id": transaction_id}
         async with reading(self._engine) as connection:
             row = (await connection.execute(_REDEMPTION, values)).mappings().first()
-        return (transaction_from_row(row), parts_from_json(row["parts"])) if row else None
+        return Redeemed(redemption_from_row(row), row["create_time"]) if row else None
 
     @again_when_cut
     async def due(self, limit: int) -> Sequence[tuple[int, str]]:
-        """Return players, with their operators, whose lots have expired or holds lapsed."""
+        """Return players whose lots have expired, holds lapsed or cash is to be paid."""
         async with reading(self._engine) as connection:
             rows = await connection.execute(_DUE, {"limit": limit})
             return [(row.operator_no, row.player_id) for row in rows]
 
 
-async def _points(connection: AsyncConnection, operator: int, player: int, balance: int) -> Points:
-    values = {"operator": operator, "player": player}
-    lots = (await connection.execute(_LOTS, values)).mappings()
+# What had brought the points that expired.
+_EARNED_JOIN = """
+LEFT JOIN transactions e
+  ON e.operator_no = t.operator_no
+ AND e.transaction_no = (t.detail -> 'loyalty' ->> 'earned_by')::bigint
+"""
+
+
+def _change_from_row(row: Any) -> Transaction:
+    change = transaction_from_row(row)
+    return replace(change, related_transaction_id=row["earned_id"] or change.related_transaction_id)
+
+
+async def _points(connection: AsyncConnection, operator: int, player: Any) -> PlayerPoints:
+    values = {"operator": operator, "player": player.player_no}
+    lots = (await connection.execute(_LOTS, values)).mappings().all()
     holds = (await connection.execute(_HOLDS, values)).mappings()
     active = [hold_from_row(row).hold for row in holds]
     assert all(hold.state is HoldState.ACTIVE for hold in active)
-    return points_of([lot_from_row(row) for row in lots], active, balance)
+    points = points_of([lot_from_row(row) for row in lots], active, player.balance)
+    owed = {row.currency_code: row.owed for row in await connection.execute(_OWED, values)}
+    earned_by = {row["earned_no"]: row["transaction_id"] for row in lots}
+    return PlayerPoints(points, player.now, earned_by, owed)
 
 
 def _conditions(only: PointsFilter, before: int | None) -> Sequence[tuple[str, str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from purser_server.domain.accounts import POINTS, AccountKind
 from purser_server.domain.points import NEVER, Hold, HoldState, Lot, Part
+from purser_server.domain.redemptions import Redemption
 from purser_server.ledger.ports import LoyaltyChanges, StoredHold
 from purser_server.store.arrays import columns, unnest
 from purser_server.store.rows import Row, microseconds, refusal_from_json, refusal_to_json
@@ -60,10 +61,16 @@ JOIN holds h ON h.operator_no = wanted.operator_no AND h.hold_id = wanted.hold_i
 JOIN players p ON p.operator_no = h.operator_no AND p.player_no = h.player_no
 """
 
+REDEMPTION_COLUMNS = """
+       r.operator_no, r.transaction_id, r.redemption_no, p.player_id, r.points, r.currency_code,
+       r.amount, r.parts, r.hold_id, r.order_id
+"""
+
 REDEMPTIONS = f"""
-SELECT r.operator_no, r.transaction_id, r.parts
+SELECT {REDEMPTION_COLUMNS}
 FROM {unnest(IDS)} AS w (operator_no, transaction_id)
 JOIN redemptions r ON r.operator_no = w.operator_no AND r.transaction_id = w.transaction_id
+JOIN players p ON p.operator_no = r.operator_no AND p.player_no = r.player_no
 """
 
 PROGRAMS = f"""
@@ -75,7 +82,7 @@ JOIN programs p ON p.operator_no = w.operator_no
 _TIME = "'epoch'::timestamptz + {} * interval '1 microsecond'"
 LOTS = "integer bigint bigint bigint bigint bigint bigint"
 HOLDS = "integer text bigint smallint bigint text"
-LEFT = "integer text text"
+REDEEMED = "integer text text bigint bigint bigint text bigint text text"
 
 # Given: operator numbers and numbers of empty lots; rows of lots, of holds, of redemptions.
 SAVE_POINTS = f"""
@@ -97,9 +104,13 @@ WITH gone AS (
         DO UPDATE SET state = excluded.state, detail = excluded.detail
 )
 INSERT INTO redemptions
-SELECT operator_no, transaction_id, parts::jsonb
-FROM {unnest(LEFT, 16)} AS r (operator_no, transaction_id, parts)
-ON CONFLICT (operator_no, transaction_id) DO UPDATE SET parts = excluded.parts
+SELECT operator_no, transaction_id, parts::jsonb, redemption_no, player_no, points,
+       -- A lone empty text travels as NULL.
+       coalesce(currency_code, ''), amount, coalesce(hold_id, ''), coalesce(order_id, '')
+FROM {unnest(REDEEMED, 16)} AS r (operator_no, transaction_id, parts, redemption_no, player_no,
+                                  points, currency_code, amount, hold_id, order_id)
+ON CONFLICT (operator_no, transaction_id)
+    DO UPDATE SET parts = excluded.parts, order_id = excluded.order_id
 """
 
 
@@ -108,11 +119,7 @@ def points_columns(changes: LoyaltyChanges) -> Iterator[str]:
     yield from columns(changes.gone, NUMBERS)
     yield from columns(itertools.starmap(_lot_row, changes.lots), LOTS)
     yield from columns(itertools.starmap(_hold_row, changes.holds), HOLDS)
-    left = (
-        (operator, transaction_id, _parts_to_json(parts))
-        for operator, transaction_id, parts in changes.left
-    )
-    yield from columns(left, LEFT)
+    yield from columns(itertools.starmap(_redemption_row, changes.redemptions), REDEEMED)
 
 
 def _lot_row(operator: int, player: int, lot: Lot) -> tuple[object, ...]:
@@ -177,6 +184,36 @@ def hold_from_row(row: Row) -> StoredHold:
     content = tuple((path, told) for path, told in detail["content"])
     return StoredHold(
         row["player_id"], held, content, refusal_from_json(refusal) if refusal else None
+    )
+
+
+def _redemption_row(operator: int, player: int, of: Redemption) -> tuple[object, ...]:
+    return (
+        operator,
+        of.transaction_id,
+        _parts_to_json(of.left),
+        of.number,
+        player,
+        of.points,
+        of.currency_code,
+        of.amount,
+        of.hold_id,
+        of.order_transaction_id,
+    )
+
+
+def redemption_from_row(row: Row) -> Redemption:
+    """Make a redemption of a row with REDEMPTION_COLUMNS."""
+    return Redemption(
+        row["transaction_id"],
+        row["redemption_no"],
+        row["player_id"],
+        row["points"],
+        row["currency_code"],
+        row["amount"],
+        parts_from_json(row["parts"]),
+        row["hold_id"],
+        row["order_id"],
     )
 
 

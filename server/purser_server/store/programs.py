@@ -23,8 +23,9 @@ from purser_server.domain.programs import (
     says_the_same,
 )
 from purser_server.store.engine import again_when_cut, reading, writing
+from purser_server.store.loyalty_tables import campaigns, programs
 from purser_server.store.rows import Row
-from purser_server.store.tables import campaigns, operators, programs
+from purser_server.store.tables import operators
 
 PAGE_BYTES = 8 * 1024 * 1024
 """How much text a page of campaigns begins at most: an answer must fit into a message."""

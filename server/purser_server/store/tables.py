@@ -31,7 +31,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 metadata = MetaData()
 
 
-def _time(name: str) -> Column[object]:
+def time_column(name: str) -> Column[object]:
+    """Make a column of the time at which a row was written."""
     return Column(
         name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
     )
@@ -48,7 +49,7 @@ operators = Table(
     Column("callback", JSONB(none_as_null=True)),
     # The request that created it, which a repeated request is compared with.
     Column("created_as", JSONB, nullable=False),
-    _time("create_time"),
+    time_column("create_time"),
 )
 
 operator_currencies = Table(
@@ -68,7 +69,7 @@ api_keys = Table(
     Column("operator_no", Integer),
     Column("hash", LargeBinary, nullable=False, unique=True),
     Column("roles", ARRAY(SmallInteger), nullable=False),
-    _time("create_time"),
+    time_column("create_time"),
     Column("revoke_time", DateTime(timezone=True)),
     Index("api_keys_by_operator", "operator_no", "create_time"),
 )
@@ -82,7 +83,7 @@ players = Table(
     Column("status", SmallInteger, nullable=False),
     Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
     Column("created_as", JSONB, nullable=False),
-    _time("create_time"),
+    time_column("create_time"),
     PrimaryKeyConstraint("operator_no", "player_no"),
     UniqueConstraint("operator_no", "player_id", name="players_player_id_key"),
 )
@@ -274,86 +275,9 @@ game_sessions = Table(
     Column("player_no", BigInteger, nullable=False),
     Column("game_id", Text, nullable=False),
     Column("currency_code", Text, nullable=False),
-    _time("open_time"),
+    time_column("open_time"),
     Column("close_time", DateTime(timezone=True)),
     PrimaryKeyConstraint("operator_no", "session_id"),
-)
-
-# A player's points that arrived together; what is empty is no more. NULL never expires.
-lots = Table(
-    "lots",
-    metadata,
-    Column("operator_no", Integer, nullable=False),
-    # The number of the transaction that made the lot.
-    Column("lot_no", BigInteger, nullable=False, autoincrement=False),
-    Column("player_no", BigInteger, nullable=False),
-    # The number of the transaction that earned the points: a lot may be what came back of one.
-    Column("earned_no", BigInteger, nullable=False),
-    Column("points", BigInteger, nullable=False),
-    Column("available_time", DateTime(timezone=True), nullable=False),
-    Column("expire_time", DateTime(timezone=True)),
-    PrimaryKeyConstraint("operator_no", "lot_no"),
-    # The player first: in a small table both indexes would else seem alike to the planner.
-    Index("lots_by_player", "player_no", "operator_no"),
-    Index("lots_by_expire_time", "expire_time", postgresql_where=text("expire_time IS NOT NULL")),
-    postgresql_with={"fillfactor": "80"},
-)
-
-# Points set aside, in any state, and requests for holds that were refused for ever.
-holds = Table(
-    "holds",
-    metadata,
-    Column("operator_no", Integer, nullable=False),
-    Column("hold_id", Text, nullable=False),
-    Column("player_no", BigInteger, nullable=False),
-    Column("state", SmallInteger, nullable=False),
-    Column("expire_time", DateTime(timezone=True), nullable=False),
-    # Its parts, what they pay for, the content of the request, a refusal.
-    Column("detail", JSONB, nullable=False),
-    PrimaryKeyConstraint("operator_no", "hold_id"),
-    Index("holds_by_player", "player_no", "operator_no", "state"),
-    Index("holds_by_expire_time", "expire_time", postgresql_where=text("state = 1")),
-    postgresql_with={"fillfactor": "80"},
-)
-
-# What may still come back of a redemption.
-redemptions = Table(
-    "redemptions",
-    metadata,
-    Column("operator_no", Integer, nullable=False),
-    Column("transaction_id", Text, nullable=False),
-    Column("parts", JSONB, nullable=False),
-    PrimaryKeyConstraint("operator_no", "transaction_id"),
-)
-
-# The versions of each operator's program.
-programs = Table(
-    "programs",
-    metadata,
-    Column("operator_no", Integer, nullable=False),
-    Column("version", Integer, nullable=False, autoincrement=False),
-    # From when on it counts; NULL for the first version, which reaches back without limit.
-    Column("since", DateTime(timezone=True)),
-    # As `store.programs` writes it, decimals as they were given.
-    Column("settings", JSONB, nullable=False),
-    _time("create_time"),
-    PrimaryKeyConstraint("operator_no", "version"),
-)
-
-campaigns = Table(
-    "campaigns",
-    metadata,
-    Column("operator_no", Integer, nullable=False),
-    Column("campaign_id", Text, nullable=False),
-    Column("campaign_no", BigInteger, Identity(always=True), nullable=False),
-    # The request that created it, which a repeated request is compared with.
-    Column("content", JSONB, nullable=False),
-    # Its window as it is now; NULL is without limit. Only the end ever changes.
-    Column("start_time", DateTime(timezone=True)),
-    Column("end_time", DateTime(timezone=True)),
-    _time("create_time"),
-    PrimaryKeyConstraint("operator_no", "campaign_id"),
-    Index("campaigns_by_number", "operator_no", "campaign_no", unique=True),
 )
 
 transaction_numbers = Sequence("transaction_numbers", metadata=metadata, increment=32_768)

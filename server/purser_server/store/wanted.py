@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from purser_server.domain.commands import Bet, CloseRound, Command, Rollback, Win
 from purser_server.domain.intents import Settle
@@ -13,6 +14,7 @@ from purser_server.domain.points_commands import (
     RefundRedemption,
     ReleaseHold,
 )
+from purser_server.domain.rewards import EarnReward
 from purser_server.domain.transactions import Transaction, TransactionType
 from purser_server.ledger.ports import Request, RoundKey
 
@@ -30,8 +32,6 @@ def references(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
             yield request.operator, command.bet_transaction_id
         elif isinstance(command, Settle) and command.intent.related_transaction_id:
             yield request.operator, command.intent.related_transaction_id
-        elif isinstance(command, RefundRedemption):
-            yield request.operator, command.redemption_transaction_id
 
 
 def rounds_named(requests: Iterable[Request]) -> Iterable[RoundKey]:
@@ -90,16 +90,42 @@ def _round_key(operator: int, of: Transaction | Bet | Win | CloseRound) -> Round
     return operator, of.player_id, of.game_id, of.round_id
 
 
+_NAMES_HOLD = HoldPoints | ReleaseHold | RedeemPoints | EarnReward
+
+
 def holds_named(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
     """Return the holds that requests name, with their operators."""
     for request in requests:
         command = request.command
-        if isinstance(command, HoldPoints | ReleaseHold | RedeemPoints) and command.hold_id:
+        if isinstance(command, _NAMES_HOLD) and command.hold_id:
             yield request.operator, command.hold_id
 
 
 def redemptions_named(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
-    """Return the redemptions that are to be given back, with their operators."""
+    """Return the redemptions that are to be given back, or pay for orders."""
     for request in requests:
-        if isinstance(request.command, RefundRedemption):
-            yield request.operator, request.command.redemption_transaction_id
+        command = request.command
+        if isinstance(command, RefundRedemption | EarnReward):
+            named = command.redemption_transaction_id
+            if named:
+                yield request.operator, named
+
+
+def rewards_named(
+    requests: Iterable[Request], known: Container[tuple[int, str]]
+) -> Iterable[tuple[int, str]]:
+    """Return the rewards that are told again."""
+    for request in requests:
+        key = (request.operator, request.command.transaction_id)
+        if isinstance(request.command, EarnReward) and key in known:
+            yield key
+
+
+def order_times(requests: Iterable[Request]) -> Iterable[tuple[int, datetime, datetime]]:
+    """Return each operator that campaigns may matter to, and its first and last order's time."""
+    times: dict[int, list[datetime]] = {}
+    for request in requests:
+        command = request.command
+        if isinstance(command, EarnReward) and command.order.line_items:
+            times.setdefault(request.operator, []).append(command.transaction_time)
+    return [(operator, min(of), max(of)) for operator, of in times.items()]

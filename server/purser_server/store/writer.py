@@ -29,6 +29,7 @@ from purser_server.ledger.ports import (
     CommitUnknownError,
     ContentionError,
     Loaded,
+    LoyaltyChanges,
     Request,
     RoundKey,
     StoreUnavailableError,
@@ -37,8 +38,14 @@ from purser_server.store import statements as sql
 from purser_server.store.arrays import columns
 from purser_server.store.changes import case_columns, pending_columns, save_columns
 from purser_server.store.faults import CONNECTION_FAULTS, translate
-from purser_server.store.points_loading import load_points
+from purser_server.store.loyalty_loading import load_loyalty
 from purser_server.store.points_rows import SAVE_POINTS, points_columns
+from purser_server.store.reward_rows import (
+    COUNT_EXPIRED,
+    EXPIRED,
+    SAVE_REWARDS,
+    reward_columns,
+)
 from purser_server.store.rows import pending_from_row, round_from_row, transaction_from_row
 from purser_server.store.wanted import references, rounds_named, rounds_of_rollbacks
 
@@ -197,7 +204,7 @@ class PostgresWriter:
             known = await self._known(requests)
             flush, rounds = await self._rounds(requests, players, known)
             mode_changes, seamless = _modes(flush["modes"])
-            loyalty = await load_points(self._live, requests, players, wallets)
+            loyalty = await load_loyalty(self._live, requests, players, wallets, known)
             return Loaded(
                 numbers_from=flush["numbers_from"],
                 now=flush["now"],
@@ -343,9 +350,17 @@ class PostgresWriter:
                 if await self._live.fetchval(sql.SAVE_PENDING, *intents):
                     raise ContentionError("another writer was given the same id")
             if changes.loyalty:
-                await self._live.execute(SAVE_POINTS, *points_columns(changes.loyalty))
+                await self._save_loyalty(changes.loyalty)
             if changes.ended_cases:
                 await self._live.execute(sql.END_CASES, time, *case_columns(changes))
+
+    async def _save_loyalty(self, changes: LoyaltyChanges) -> None:
+        await self._live.execute(SAVE_POINTS, *points_columns(changes))
+        if changes.expired:
+            expired = columns(changes.expired, EXPIRED)
+            await self._live.execute(COUNT_EXPIRED, *expired)
+        if changes.has_rewards:
+            await self._live.execute(SAVE_REWARDS, *reward_columns(changes))
 
 
 _STATUSES = {int(status): status for status in PlayerStatus}

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from purser_server.domain.decisions import Answer, HoldAnswer, PointsResult
+from purser_server.domain.decisions import Answer, HoldAnswer, PointsResult, RewardAnswer
 from purser_server.domain.errors import Refusal, RefusedError
 from purser_server.domain.players import player_not_found
-from purser_server.domain.points import Hold, Part, Points, settle
+from purser_server.domain.points import Hold, Points, settle
 from purser_server.domain.points_commands import (
-    ExpirePoints,
     PointsCommand,
+    PostDue,
     ReleaseHold,
     hold_not_found,
 )
 from purser_server.domain.programs import Program, program_at
 from purser_server.domain.rollbacks import transaction_not_found
-from purser_server.domain.transactions import Transaction, TransactionType
+from purser_server.domain.transactions import Transaction
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
 from purser_server.usecases.pages import page_limit, page_position, page_token
-from purser_server.usecases.ports import PointsFilter, PointsStore, ProgramStore
+from purser_server.usecases.ports import (
+    PlayerPoints,
+    PointsFilter,
+    PointsStore,
+    ProgramStore,
+    Redeemed,
+)
 
 DUE_AT_ONCE = 500
 """For so many players what is due is posted at a time."""
@@ -35,14 +41,8 @@ class PointsHeld:
     points: Points
     now: datetime
     program: Program | None
-
-
-@dataclass(frozen=True, slots=True)
-class Redeemed:
-    """A redemption, and what may still come back of it."""
-
-    transaction: Transaction
-    left: tuple[Part, ...]
+    earned_by: Mapping[int, str]
+    cashback_owed: Mapping[str, int]
 
 
 class PointsUse:
@@ -55,20 +55,19 @@ class PointsUse:
 
     async def balance(self, operator: int, player_id: str) -> PointsHeld:
         """Return a player's points now. Raises RefusedError: PLAYER_NOT_FOUND."""
-        points, now = await self._settled(operator, player_id)
-        versions = await self._programs.versions(operator)
-        return PointsHeld(points, now, program_at(versions, now))
+        stored, points = await self._settled(operator, player_id)
+        program = program_at(await self._programs.versions(operator), stored.now)
+        return PointsHeld(points, stored.now, program, stored.earned_by, stored.cashback_owed)
 
-    async def _settled(self, operator: int, player_id: str) -> tuple[Points, datetime]:
-        """Return a player's points once all that is due is posted."""
-        found = await self._store.points(operator, player_id)
-        if found is None:
+    async def _settled(self, operator: int, player_id: str) -> tuple[PlayerPoints, Points]:
+        """Return what is stored of a player, and the points once all that is due is posted."""
+        stored = await self._store.points(operator, player_id)
+        if stored is None:
             raise RefusedError(player_not_found(player_id))
-        points, now = found
-        settled = settle(points, now)
+        settled = settle(stored.points, stored.now)
         if settled.expired or settled.lapsed:
-            await self._execute(operator, ExpirePoints(player_id))
-        return settled.points, now
+            await self._execute(operator, PostDue(player_id))
+        return stored, settled.points
 
     async def history(
         self, operator: int, only: PointsFilter, page_size: int, token: str
@@ -115,18 +114,26 @@ class PointsUse:
     async def redemption(self, operator: int, transaction_id: str) -> Redeemed:
         """Return a redemption as it is now. Raises RefusedError: TRANSACTION_NOT_FOUND."""
         found = await self._store.redemption(operator, transaction_id)
-        if found is None or found[0].type is not TransactionType.REDEMPTION:
+        if found is None:
             raise RefusedError(transaction_not_found(transaction_id))
-        return Redeemed(*found)
+        return found
 
     async def post_due(self) -> None:
-        """Post what has expired or lapsed, for so many players; any process may do it."""
+        """Post what has expired or lapsed, and pay cashback, for so many players at a time.
+
+        Any process may do it.
+        """
+        before: Sequence[tuple[int, str]] = ()
         due = await self._store.due(DUE_AT_ONCE)
-        requests = [Request(operator, ExpirePoints(player_id)) for operator, player_id in due]
-        await self._ledger.execute_each(requests)
+        # What cannot be done yet, such as paying what no wallet can hold, is found again.
+        while due and due != before:
+            requests = [Request(operator, PostDue(player_id)) for operator, player_id in due]
+            await self._ledger.execute_each(requests)
+            before, due = due, await self._store.due(DUE_AT_ONCE)
 
     async def _execute(self, operator: int, command: PointsCommand) -> Answer | HoldAnswer:
         result: PointsResult = await self._ledger.execute_points(Request(operator, command))
         if isinstance(result, Refusal):
             raise RefusedError(result)
+        assert not isinstance(result, RewardAnswer), "rewards are asked for elsewhere"
         return result

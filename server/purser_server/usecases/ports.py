@@ -16,13 +16,15 @@ from purser_server.domain.operators import ApiKey, Operator, Role
 from purser_server.domain.outcomes import Report
 from purser_server.domain.pending import Pending
 from purser_server.domain.players import Player, PlayerStatus, WalletBalance
-from purser_server.domain.points import Hold, Part, Points
+from purser_server.domain.points import Hold, Points
 from purser_server.domain.programs import (
     Campaign,
     Program,
     WrittenCampaign,
     WrittenProgram,
 )
+from purser_server.domain.redemptions import Redemption
+from purser_server.domain.rewards import StoredReward
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
 from purser_server.domain.verification import Verification
@@ -229,10 +231,31 @@ class PointsFilter:
     end_time: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PlayerPoints:
+    """A player's points as they are stored, and what is owed of cashback by currency.
+
+    `earned_by` maps the numbers of the transactions that earned lots to their ids.
+    """
+
+    points: Points
+    now: datetime
+    earned_by: Mapping[int, str]
+    cashback_owed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """A redemption, and when it took place."""
+
+    redemption: Redemption
+    create_time: datetime
+
+
 class PointsStore(Protocol):
     """Points as they are stored: what is due may not have been posted yet."""
 
-    async def points(self, operator: int, player_id: str) -> tuple[Points, datetime] | None:
+    async def points(self, operator: int, player_id: str) -> PlayerPoints | None:
         """Return a player's points, and the store's time; None where there is no player."""
 
     async def history(
@@ -243,13 +266,20 @@ class PointsStore(Protocol):
     async def hold(self, operator: int, hold_id: str) -> tuple[str, Hold] | None:
         """Return a hold with its player's id."""
 
-    async def redemption(
-        self, operator: int, transaction_id: str
-    ) -> tuple[Transaction, tuple[Part, ...]] | None:
+    async def redemption(self, operator: int, transaction_id: str) -> Redeemed | None:
         """Return a redemption, and what may still come back of it."""
 
     async def due(self, limit: int) -> Sequence[tuple[int, str]]:
-        """Return players, with their operators, whose lots have expired or holds lapsed."""
+        """Return players whose lots have expired, holds lapsed or cash is to be paid."""
+
+
+class RewardStore(Protocol):
+    """Rewards as they are stored."""
+
+    async def reward(
+        self, operator: int, transaction_id: str
+    ) -> tuple[StoredReward, datetime] | None:
+        """Return a reward, and the store's time."""
 
 
 class ProgramStore(Protocol):

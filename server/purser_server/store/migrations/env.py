@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from purser_server.store.tables import metadata
+from purser_server.store import loyalty_tables
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=loyalty_tables.lots.metadata,
     transaction_per_migration=True,
 )
 with context.begin_transaction():
