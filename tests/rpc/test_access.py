@@ -76,6 +76,16 @@ CONTRACT: dict[str, set[int]] = {
     "ListOpenCases": ADMINISTER,
     "GetCase": ADMINISTER,
     "ResolveCase": ADMINISTER,
+    # CashbackService
+    "IssueCashback": REWARD,
+    "RewardOrder": REWARD,
+    "QuoteOrder": REWARD,
+    "GetReward": REWARD,
+    # RefundService
+    "Refund": REWARD,
+    "QuoteRefund": REWARD,
+    "GetRefund": REWARD,
+    "ListRefunds": REWARD,
     # PointsService
     "GetPointsBalance": {LOYALTY},
     "ListPointsTransactions": {LOYALTY},
