@@ -76,6 +76,11 @@ CONTRACT: dict[str, set[int]] = {
     "ListOpenCases": ADMINISTER,
     "GetCase": ADMINISTER,
     "ResolveCase": ADMINISTER,
+    # CashbackService
+    "IssueCashback": {LOYALTY},
+    "RewardOrder": {LOYALTY},
+    "QuoteOrder": {LOYALTY},
+    "GetReward": {LOYALTY},
     # PointsService
     "GetPointsBalance": {LOYALTY},
     "ListPointsTransactions": {LOYALTY},

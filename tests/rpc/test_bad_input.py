@@ -59,6 +59,9 @@ MAKER = Maker(
         "point_value": ("", "0.10", "0"),
         "wallet_cash_rate": ("", "0.02", "1", "1.1"),
         "min_quantity": ("", "2", "1.5", "999999999999.999", "1.0001"),
+        "quantity": ("1", "2", "0.375", "999999999999.999", "0", "1.0001", ""),
+        "product_id": ("shoes", "console", "shoes", ""),
+        "line_id": ("", "", "1", "2"),
         "operator_id": ("victim", "other", "new"),
         "target": ("", "casino:443"),
     }
@@ -126,6 +129,9 @@ async def a_casino_with_a_witness(
                 program_service_pb2.CreateCampaignRequest(campaign=campaign)
             )
     client = await installation.new_client("victim", LOYALTY)
+    await client.programs.UpdateProgram(
+        program_service_pb2.UpdateProgramRequest(program=loyalty_pb2.Program(currency_code="EUR"))
+    )
     for number in range(3):
         await points_service_pb2_grpc.PointsServiceStub(client.channel).AdjustPoints(
             points_service_pb2.AdjustPointsRequest(
