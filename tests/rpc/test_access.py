@@ -77,10 +77,10 @@ CONTRACT: dict[str, set[int]] = {
     "GetCase": ADMINISTER,
     "ResolveCase": ADMINISTER,
     # CashbackService
-    "IssueCashback": REWARD,
-    "RewardOrder": REWARD,
-    "QuoteOrder": REWARD,
-    "GetReward": REWARD,
+    "IssueCashback": {LOYALTY},
+    "RewardOrder": {LOYALTY},
+    "QuoteOrder": {LOYALTY},
+    "GetReward": {LOYALTY},
     # RefundService
     "Refund": REWARD,
     "QuoteRefund": REWARD,

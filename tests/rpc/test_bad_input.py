@@ -54,9 +54,6 @@ MAKER = Maker(
         "hold_id": ("h1", "h2", "strangers-hold", ""),
         "refund_transaction_id": ("t1", "t4", "t5", "return-0"),
         "reverse_transaction_id": ("order", "order", "cashback", "t1", "bet", "gift-0"),
-        "line_id": ("", "1", "2"),
-        "product_id": ("mat", "bottle", ""),
-        "quantity": ("1", "0.5", "2", "0"),
         "redemption_transaction_id": ("t1", "t2", "t3", "bet"),
         "campaign_id": ("campaign", "c1", "c2", "strangers-campaign"),
         "multiplier": ("2", "1.5", "0.000001", "1000", "0", "1000.1"),
@@ -64,6 +61,9 @@ MAKER = Maker(
         "point_value": ("", "0.10", "0"),
         "wallet_cash_rate": ("", "0.02", "1", "1.1"),
         "min_quantity": ("", "2", "1.5", "999999999999.999", "1.0001"),
+        "quantity": ("1", "2", "0.375", "999999999999.999", "0", "1.0001", ""),
+        "product_id": ("shoes", "console", "mat", "bottle", ""),
+        "line_id": ("", "", "1", "2"),
         "operator_id": ("victim", "other", "new"),
         "target": ("", "casino:443"),
     }
@@ -131,6 +131,9 @@ async def a_casino_with_a_witness(
                 program_service_pb2.CreateCampaignRequest(campaign=campaign)
             )
     client = await installation.new_client("victim", LOYALTY)
+    await client.programs.UpdateProgram(
+        program_service_pb2.UpdateProgramRequest(program=loyalty_pb2.Program(currency_code="EUR"))
+    )
     for number in range(3):
         await points_service_pb2_grpc.PointsServiceStub(client.channel).AdjustPoints(
             points_service_pb2.AdjustPointsRequest(
@@ -148,7 +151,6 @@ async def a_casino_with_a_witness(
 
 async def returns_of_the_witness(shop: Loyalty) -> None:
     """Let the witness return something, and have more that could be returned."""
-    await shop.program()
     await shop.order(
         item("mat", "300", "1.00"), item("bottle", "20", "1.00"), transaction_id="order"
     )

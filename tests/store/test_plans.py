@@ -11,7 +11,7 @@ import pytest
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser_server.ledger.ports import Request
 from purser_server.rpc.from_proto import command_of
-from purser_server.store import points_rows, statements
+from purser_server.store import points_rows, reward_rows, statements
 from purser_server.store.writer import WRITER_SETTINGS, PostgresWriter
 from tests.support.databases import connected
 
@@ -34,11 +34,16 @@ POINTS_STATEMENTS = (
     "PROGRAMS",
     "SAVE_POINTS",
 )
+REWARD_STATEMENTS = ("REWARDS_OF", "OWED_BY", "CAMPAIGNS_ON", "COUNT_EXPIRED", "SAVE_REWARDS")
 ALL_STATEMENTS = {
     **{name: getattr(statements, name) for name in FLUSH_STATEMENTS},
     **{name: getattr(points_rows, name) for name in POINTS_STATEMENTS},
+    **{name: getattr(reward_rows, name) for name in REWARD_STATEMENTS},
 }
-WITH_FEW_ROWS_PER_OPERATOR = ("operators_pkey", "journal_ends_pkey", "programs_pkey")
+WITH_FEW_ROWS_PER_OPERATOR = (
+    *("operators_pkey", "journal_ends_pkey", "programs_pkey"),
+    *("campaigns_pkey", "campaigns_by_number"),
+)
 
 
 CASINOS = 3
@@ -71,6 +76,17 @@ async def add_rows(connection: asyncpg.Connection, count: int) -> None:
     await connection.execute(
         "INSERT INTO holds SELECT operator_no, 'h' || player_no, player_no, 1, now(), '{}' "
         "FROM players"
+    )
+    await connection.execute(
+        "INSERT INTO rewards SELECT operator_no, 'w' || player_no, player_no, player_no, now(), "
+        "now(), '', 0, 0, 0, '{}', '{}' FROM players"
+    )
+    await connection.execute(
+        "INSERT INTO owed_cashback SELECT operator_no, player_no, 'EUR', 1 FROM players"
+    )
+    await connection.execute(
+        "INSERT INTO redemptions SELECT operator_no, 'd' || player_no, '[]', player_no, player_no, "
+        "1, '', 0, '', '' FROM players"
     )
 
 

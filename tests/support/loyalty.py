@@ -198,6 +198,11 @@ class Loyalty:
             )
         )
 
+    async def redemption(self, transaction_id: str) -> Any:
+        """Return a redemption as it is now."""
+        request = pb.GetRedemptionRequest(transaction_id=transaction_id)
+        return (await self.points.GetRedemption(request)).redemption
+
     async def has(self) -> tuple[int, int, int, int]:
         """Return what is available and held, the total and the debt."""
         request = pb.GetPointsBalanceRequest(player_id=self.player)

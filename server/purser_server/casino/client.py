@@ -15,7 +15,7 @@ import grpc.aio
 
 from purser.casino.v1 import casino_callback_service_pb2 as pb
 from purser.type.v1.money_pb2 import Money
-from purser.wallet.v1.wallet_pb2 import WinType
+from purser.wallet.v1.wallet_pb2 import WIN_TYPE_PROMO, WinType
 from purser_server.casino.gate import Gate
 from purser_server.casino.signatures import signature_metadata
 from purser_server.domain.callbacks import CallbackSettings, CallbackTls
@@ -178,10 +178,12 @@ def _question_of(operator_id: str, pending: Pending) -> _Question:
     if of.type is TransactionType.BET:
         bet = pb.BetRequest(transaction_id=of.transaction_id, **who)
         return _Question("Bet", bet, pb.BetResponse.FromString, of.currency_code)
+    # Cashback is a win without a bet.
+    is_cashback = of.type is TransactionType.CASHBACK
     win = pb.WinRequest(
         transaction_id=of.transaction_id,
-        bet_transaction_id=of.related_transaction_id,
-        win_type=WinType.ValueType(of.win_type),
+        bet_transaction_id="" if is_cashback else of.related_transaction_id,
+        win_type=WIN_TYPE_PROMO if is_cashback else WinType.ValueType(of.win_type),
         close_round=of.closes_round,
         **who,
     )

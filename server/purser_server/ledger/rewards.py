@@ -13,6 +13,7 @@ from purser_server.domain.outcomes import Phase
 from purser_server.domain.pending import Pending
 from purser_server.domain.points import NEVER, Lot, add
 from purser_server.domain.points_commands import captured, refuse_capture
+from purser_server.domain.programs import RewardMode
 from purser_server.domain.redemptions import Redemption
 from purser_server.domain.reversals import nothing_refunded
 from purser_server.domain.rewards import EarnReward, StoredReward, decide_reward, payment_of
@@ -21,7 +22,6 @@ from purser_server.domain.transactions import (
     Transaction,
     TransactionState,
     TransactionType,
-    WinType,
 )
 from purser_server.ledger.loyalty_book import LoyaltyBook
 from purser_server.ledger.own_ids import own_id
@@ -49,7 +49,14 @@ class RewardRules:
         reward = self._decide(operator, command, redeemed)
         if isinstance(reward, Refusal):
             return reward
+        if reward.reward_mode is RewardMode.WALLET_CASH:
+            refusal = self._refuse_cash(operator, command.player_id, reward)
+            if refusal is not None:
+                return refusal
+        if redeemed is not None and not command.is_quote:
+            self._pay_with_points(operator, command, redeemed)
         rewarded = StoredReward(
+            # After that of the points that pay: numbers ascend with the player's balance.
             self._state.take_number(),
             command.transaction_id,
             command.player_id,
@@ -58,15 +65,9 @@ class RewardRules:
             nothing_refunded(reward),
             redeemed.transaction_id if redeemed else "",
         )
-        refusal = self._refuse_cash(operator, rewarded) if rewarded.is_cash else None
-        if refusal is not None:
-            return refusal
         if not command.is_quote:
-            if redeemed is not None:
-                self._pay_with_points(operator, command, redeemed)
-            content = {"content": command.content}
             earn = self._earn_cash if rewarded.is_cash else self._earn_points
-            rewarded = earn(operator, rewarded, content)
+            rewarded = earn(operator, rewarded, {"content": command.content})
         return RewardAnswer(rewarded, self._state.now, replayed=False)
 
     def _decide(
@@ -155,9 +156,8 @@ class RewardRules:
 
     # -- cash --------------------------------------------------------------------------------
 
-    def _refuse_cash(self, operator: int, rewarded: StoredReward) -> Refusal | None:
-        reward = rewarded.reward
-        wallet = self._state.wallet(operator, rewarded.player_id, reward.currency_code)
+    def _refuse_cash(self, operator: int, player_id: str, reward: Reward) -> Refusal | None:
+        wallet = self._state.wallet(operator, player_id, reward.currency_code)
         if isinstance(wallet, Refusal):
             return wallet
         fits_now = fits(wallet.balance + reward.points)
@@ -166,7 +166,10 @@ class RewardRules:
     def _earn_cash(
         self, operator: int, rewarded: StoredReward, content: Mapping[str, object]
     ) -> StoredReward:
-        """Record cash that was earned; what is available at once is paid with it, if it can be."""
+        """Record cash that was earned, which is nothing yet in the wallet's history.
+
+        What is available at once is paid with it, if the wallet is here.
+        """
         reward = rewarded.reward
         unpaid = replace(rewarded, is_paid=not reward.points)
         earned = self._book.transaction(
@@ -175,7 +178,6 @@ class RewardRules:
             rewarded.player_id,
             unit=reward.currency_code,
             number=rewarded.number,
-            amount=reward.points,
             loyalty=content,
         )
         is_due = reward.available_time <= self._state.now
@@ -229,7 +231,6 @@ class RewardRules:
         intent = replace(
             pays,
             state=TransactionState.PENDING,
-            win_type=WinType.PROMO,
             at_casino=True,
             loyalty=None,
         )

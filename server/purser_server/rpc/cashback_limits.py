@@ -19,9 +19,9 @@ MAX_LABELS = 100
 MAX_TEXT = 256
 
 
-def _redeemed(request: Any, field: str, currencies: Currencies) -> Refusal | None:
+def _redeemed(request: Any, _field: str, currencies: Currencies) -> Refusal | None:
     """What points pay for the order: nothing, or one of a hold and a redemption."""
-    given = request.WhichOneof(field)
+    given = request.WhichOneof("redeemed")
     return checks.identifier(request, given, currencies) if given else None
 
 
@@ -73,7 +73,7 @@ _ORDER = (
     ("total_tax", loyalty.optional(checks.money)),
     ("line_items", _LINES),
     ("total_paid", _one_currency),
-    ("redeemed", _redeemed),
+    ("hold_id", _redeemed),
     ("merchant", MERCHANT),
 )
 

@@ -38,7 +38,9 @@ _FLAGS = (
     f" WHEN {WIN} THEN {COUNTS_IN_ROUND | CLOSES_ROUND} WHEN {CLOSE} THEN {COUNTS_IN_ROUND}"
     " ELSE 0 END"
 )
-_AT_CASINO = f"CASE WHEN o.type IN ({BET}, {WIN}, {ROLLBACK}) THEN {AT_CASINO} ELSE 0 END"
+_AT_CASINO = (
+    f"CASE WHEN o.type IN ({BET}, {WIN}, {ROLLBACK}, {CASHBACK}) THEN {AT_CASINO} ELSE 0 END"
+)
 _POSTING = (
     "concat_ws(' ', 'change', o.change, 'sequence', o.sequence,"
     " 'balance before ' || o.balance_before,"
@@ -48,7 +50,7 @@ _POSTING = (
 
 _GAINS = f"{DEPOSIT}, {WIN}, {ROLLBACK}, {CASHBACK}, {ADJUSTMENT}, {REFUND}"
 _GIVES = f"{WITHDRAWAL}, {BET}, {ROLLBACK}, {REVERSAL}, {ADJUSTMENT}, {REDEMPTION}, {EXPIRY}"
-_MAY_NAME = f"{NOTHING}, {WIN}, {ROLLBACK}, {REVERSAL}, {REFUND}"
+_MAY_NAME = f"{NOTHING}, {WIN}, {ROLLBACK}, {CASHBACK}, {REVERSAL}, {REDEMPTION}, {REFUND}"
 
 # What a row must be by itself.
 _SHAPE = (
