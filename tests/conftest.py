@@ -83,11 +83,18 @@ async def second_server(
     assert "Traceback" not in errors, errors
 
 
-@pytest.fixture
-async def own_database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
-    """The URL of a database of the test's own, with this release's schema."""
+@pytest.fixture(scope="session")
+async def migrated(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The URL of a database with this release's schema and nothing in it, to be copied."""
     async with database_of_its_own(postgres.url) as url:
         await prepare(url)
+        yield url
+
+
+@pytest.fixture
+async def own_database(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[str]:
+    """The URL of a database of the test's own, with this release's schema."""
+    async with database_of_its_own(postgres.url, migrated) as url:
         yield url
 
 
