@@ -17,7 +17,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from purser_server.store.tables import metadata, time_column
+from purser_server.store.tables import metadata as metadata
+from purser_server.store.tables import time_column
 
 # A player's points that arrived together; what is empty is no more. NULL never expires.
 lots = Table(
