@@ -41,6 +41,7 @@ from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
 from purser_server.rpc.points_service import PointsServicer
 from purser_server.rpc.program_service import ProgramServicer
+from purser_server.rpc.refund_service import RefundServicer
 from purser_server.rpc.server import PurserServer, ServerLimits, Services, credentials_of
 from purser_server.rpc.wallet_service import WalletServicer
 from purser_server.store.api_keys import PostgresKeys
@@ -56,6 +57,7 @@ from purser_server.store.pending import PostgresPending
 from purser_server.store.players import PostgresPlayers
 from purser_server.store.points import PostgresPoints
 from purser_server.store.programs import PostgresPrograms
+from purser_server.store.refunds import PostgresRefunds
 from purser_server.store.rewards import PostgresRewards
 from purser_server.store.sessions import PostgresSessions
 from purser_server.store.verification import PostgresVerification
@@ -73,6 +75,7 @@ from purser_server.usecases.operators import Operators
 from purser_server.usecases.players import Players
 from purser_server.usecases.points import PointsUse
 from purser_server.usecases.programs import Programs
+from purser_server.usecases.refunds import Refunds
 from purser_server.usecases.seamless import SeamlessMovements
 from purser_server.usecases.sessions import Sessions
 from purser_server.usecases.verification import LedgerVerification
@@ -353,6 +356,7 @@ def _make_services(
         operator=OperatorServicer(admin.operators),
         ledger=LedgerServicer(admin.verification, admin.game_results, admin.cases),
         points=PointsServicer(points),
+        refund=RefundServicer(Refunds(ledger, PostgresRefunds(engine))),
     )
 
 

@@ -150,18 +150,21 @@ async def test_python_of_seamless_mode_runs(casino: Client, installation: Instal
     assert await run(results) == "EUR kept 1000 of 1000\n"
 
 
-async def test_python_of_loyalty_runs(casino: Client, installation: Installation) -> None:
+async def test_the_programs_of_loyalty_run(casino: Client, installation: Installation) -> None:
     section = (ROOT / "README.md").read_text().split("## Loyalty")[1]
-    program = re.findall(r"```python\n(.*?)```", section, re.S)[0]
+    programs = re.findall(r"```python\n(.*?)```", section, re.S)
     loyalty: Any = await installation.new_client(casino.operator_id, LOYALTY)  # type: ignore[attr-defined]
     player = await casino.new_player()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program, installation.address, loyalty.api_key, player),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    told, _ = await asyncio.wait_for(process.communicate(), 60)
-    assert told.decode() == "1200 380 3800\n"
-    assert f"`{told.decode().strip()}`" in section
+    # One after the other: the second is rewarded by the program that the first one sets.
+    for program, expected in zip(programs, ["1200 380 3800\n", "37 25\n2500 12\n"], strict=True):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program, installation.address, loyalty.api_key, player),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await asyncio.wait_for(process.communicate(), 60)
+        assert told.decode() == expected
+        for line in told.decode().splitlines():
+            assert f"`{line}`" in section
 
 
 def test_operations_name_every_alert() -> None:

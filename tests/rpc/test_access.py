@@ -81,6 +81,11 @@ CONTRACT: dict[str, set[int]] = {
     "RewardOrder": {LOYALTY},
     "QuoteOrder": {LOYALTY},
     "GetReward": {LOYALTY},
+    # RefundService
+    "Refund": REWARD,
+    "QuoteRefund": REWARD,
+    "GetRefund": REWARD,
+    "ListRefunds": REWARD,
     # PointsService
     "GetPointsBalance": {LOYALTY},
     "ListPointsTransactions": {LOYALTY},

@@ -31,6 +31,7 @@ from tests.support.calls import outcome
 from tests.support.client import BACKEND, GAME, LOYALTY, Client, Failure, Installation, eur
 from tests.support.databases import database_of_its_own
 from tests.support.hostile import Maker, path_exists
+from tests.support.loyalty import Loyalty, back, item
 from tests.support.process import ADMIN_KEY, PurserProcess
 from tests.support.rpcs import RPCS, Rpc
 
@@ -51,7 +52,8 @@ MAKER = Maker(
         "game_id": ("slots", "slots", "roulette", ""),
         "session_id": ("", "", "no-session"),
         "hold_id": ("h1", "h2", "strangers-hold", ""),
-        "refund_transaction_id": ("t1", "t4", "t5"),
+        "refund_transaction_id": ("t1", "t4", "t5", "return-0"),
+        "reverse_transaction_id": ("order", "order", "cashback", "t1", "bet", "gift-0"),
         "redemption_transaction_id": ("t1", "t2", "t3", "bet"),
         "campaign_id": ("campaign", "c1", "c2", "strangers-campaign"),
         "multiplier": ("2", "1.5", "0.000001", "1000", "0", "1000.1"),
@@ -60,7 +62,7 @@ MAKER = Maker(
         "wallet_cash_rate": ("", "0.02", "1", "1.1"),
         "min_quantity": ("", "2", "1.5", "999999999999.999", "1.0001"),
         "quantity": ("1", "2", "0.375", "999999999999.999", "0", "1.0001", ""),
-        "product_id": ("shoes", "console", "shoes", ""),
+        "product_id": ("shoes", "console", "mat", "bottle", ""),
         "line_id": ("", "", "1", "2"),
         "operator_id": ("victim", "other", "new"),
         "target": ("", "casino:443"),
@@ -138,12 +140,23 @@ async def a_casino_with_a_witness(
                 transaction_id=f"gift-{number}", player_id="witness", points=9, reason="a gift"
             )
         )
+    await returns_of_the_witness(Loyalty(client, "witness", "victim"))
     revoked: Any = await installation.new_client("victim")
     await installation.admin.operators.RevokeApiKey(
         operator_service_pb2.RevokeApiKeyRequest(key_id=revoked.key_id)
     )
     keys["revoked"] = revoked.api_key
     return casino, keys
+
+
+async def returns_of_the_witness(shop: Loyalty) -> None:
+    """Let the witness return something, and have more that could be returned."""
+    await shop.order(
+        item("mat", "300", "1.00"), item("bottle", "20", "1.00"), transaction_id="order"
+    )
+    await shop.issue("50.00", "cashback")
+    for number in range(3):
+        await shop.give_back("order", back("mat"), transaction_id=f"return-{number}")
 
 
 def assert_from_the_catalogue(reason: str, metadata: Any, request: Any) -> None:

@@ -15,8 +15,10 @@ from purser.loyalty.v1 import (
     points_service_pb2_grpc,
     program_service_pb2,
     program_service_pb2_grpc,
+    refund_service_pb2_grpc,
 )
 from purser.loyalty.v1 import points_service_pb2 as pb
+from purser.loyalty.v1 import refund_service_pb2 as refund_pb
 from purser.type.v1.money_pb2 import Money
 from tests.support.client import Client, eur, new_id
 
@@ -40,6 +42,14 @@ def item(product: str, quantity: str, price: str, **more: Any) -> loyalty_pb2.Li
     return loyalty_pb2.LineItem(product_id=product, quantity=quantity, price=eur(price), **more)
 
 
+def back(product: str, quantity: str = "1", price: str = "", **more: Any) -> Any:
+    """Return a part of an order that is returned: back("mat", "2")."""
+    told = loyalty_pb2.RefundLineItem(product_id=product, quantity=quantity, **more)
+    if price:
+        told.price.CopyFrom(eur(price))
+    return told
+
+
 def paid_for(items: Any) -> Money:
     """Return what lines without discounts come to."""
     total = sum(round(float(each.quantity) * each.price.minor_units) for each in items)
@@ -53,6 +63,7 @@ class Loyalty:
         self.points: Any = points_service_pb2_grpc.PointsServiceStub(client.channel)
         self.programs: Any = program_service_pb2_grpc.ProgramServiceStub(client.channel)
         self.cashback: Any = cashback_service_pb2_grpc.CashbackServiceStub(client.channel)
+        self.refunds: Any = refund_service_pb2_grpc.RefundServiceStub(client.channel)
         self.client = client
         self.player = player
         self.operator_id = operator_id
@@ -114,6 +125,41 @@ class Loyalty:
         """Return a reward as it is now."""
         request = cashback_pb.GetRewardRequest(transaction_id=transaction_id)
         return (await self.cashback.GetReward(request)).reward
+
+    # -- returns -----------------------------------------------------------------------------
+
+    def _returned(self, order: str, items: Any, asked: Any) -> dict[str, Any]:
+        """Return the fields of a refund; `amount` and `shipping` are euros."""
+        names = {"amount": "refund_amount", "shipping": "refund_shipping"}
+        money = {names[name]: eur(asked.pop(name)) for name in names if name in asked}
+        return {
+            "player_id": self.player,
+            "reverse_transaction_id": order,
+            "transaction_time": ago(seconds=1),
+            "line_items": items,
+            **money,
+            **asked,
+        }
+
+    async def give_back(
+        self, order: str, *items: Any, transaction_id: str = "", **asked: Any
+    ) -> Any:
+        """Refund lines of an order, an amount of it, or all that is left."""
+        request = refund_pb.RefundRequest(
+            refund_transaction_id=transaction_id or new_id("return"),
+            **self._returned(order, items, asked),
+        )
+        return await self.refunds.Refund(request)
+
+    async def takes(self, order: str, *items: Any, **asked: Any) -> int:
+        """Return how many points a refund reverses."""
+        answer = await self.give_back(order, *items, **asked)
+        return int(answer.refund.refund_equivalent_points)
+
+    async def quote_return(self, order: str, *items: Any, **asked: Any) -> Any:
+        """Ask what a refund would do."""
+        request = refund_pb.QuoteRefundRequest(**self._returned(order, items, asked))
+        return (await self.refunds.QuoteRefund(request)).refund
 
     # -- points ------------------------------------------------------------------------------
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from purser_server.domain.earning import Reward
 from purser_server.domain.errors import Reason
+from purser_server.domain.programs import LinesMissingPolicy
+from purser_server.domain.refunds import RefundLineItem
 from purser_server.domain.reversals import order_value
 from tests.unit.money import eur
 from tests.unit.returns import Returns, of
-from tests.unit.shop import earns, item, order
+from tests.unit.shop import earns, item, order, program
 
 MATS_AND_BOTTLES = order(item("mat", "10.00", "3"), item("bottle", "5.00", "2"))
 
@@ -72,6 +76,67 @@ def test_quantities_may_be_fractions() -> None:
 
     assert (done.points, done.money) == (2, eur("2.50"))
     assert returns.refuses(of("cheese", "1.251")).metadata == {"line": "1", "remaining": "1.25"}
+
+
+# -- the shipping as a part of the amount -------------------------------------------------------
+
+SHIPPED = order(item("a", "10.00", "3"), shipping="5.00")
+
+
+def test_amount_of_lines_includes_the_shipping() -> None:
+    returns = Returns(earns(SHIPPED))
+
+    done = returns.refund(of("a"), amount="12.50", shipping="2.50")
+
+    assert (done.points, done.money, done.remaining_amount) == (10, eur("12.50"), eur("22.50"))
+    assert returns.refund(of("a"), shipping="2.50").money == eur("12.50")
+
+
+def test_amount_may_be_no_more_than_lines_and_shipping_together() -> None:
+    returns = Returns(earns(SHIPPED))
+
+    refusal = returns.refuses(of("a"), amount="12.51", shipping="2.50")
+
+    assert refusal.reason is Reason.REFUND_EXCEEDS_ORDER
+    assert refusal.metadata == {"line": "", "remaining": "1250"}
+    # Without its shipping the line comes to less.
+    assert returns.refuses(of("a"), amount="10.01").metadata["remaining"] == "1000"
+
+
+def test_fee_is_what_the_amount_leaves_of_the_lines() -> None:
+    returns = Returns(earns(SHIPPED))
+
+    done = returns.refund(of("a"), amount="10.00", shipping="5.00")
+
+    assert (done.points, done.money, done.remaining_amount) == (10, eur("10.00"), eur("20.00"))
+
+
+@pytest.mark.parametrize("lines", [(), (of("a"),)], ids=["no lines", "a line"])
+def test_shipping_is_never_more_than_the_amount(lines: tuple[RefundLineItem, ...]) -> None:
+    refusal = Returns(earns(SHIPPED)).refuses(*lines, amount="2.00", shipping="2.01")
+
+    assert refusal.reason is Reason.INVALID_FIELD
+    assert refusal.metadata == {"field": "refund_shipping.minor_units"}
+
+
+def test_amount_that_is_all_shipping_asks_for_no_goods() -> None:
+    rewarded = program(reward_shipping=True, lines_missing_policy=LinesMissingPolicy.REJECT)
+    returns = Returns(earns(SHIPPED, by=rewarded))
+
+    done = returns.refund(amount="5.00", shipping="5.00")
+
+    assert (done.points, done.money, done.points_not_attributed) == (5, eur("5.00"), 0)
+    (line,) = done.lines
+    assert (line.is_shipping, line.quantity, line.remaining_quantity) == (True, 1_000, 0)
+    assert (line.line_id, line.points) == ("", 5)
+
+
+def test_amount_of_a_bare_order_is_reversed_but_for_its_shipping() -> None:
+    returns = Returns(earns(order(shipping="5.00", paid="105.00")))
+
+    done = returns.refund(amount="55.00", shipping="5.00")
+
+    assert (done.points, done.money) == (50, eur("55.00"))
 
 
 # -- orders paid partly with points -------------------------------------------------------------

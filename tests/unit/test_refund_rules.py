@@ -323,8 +323,9 @@ def test_full_refund_takes_all_shipping_included() -> None:
     done = returns.refund()
 
     assert (done.points, done.money) == (25, eur("25.00"))
-    (line,) = done.lines
-    assert (line.remaining_quantity, line.points) == (0, 20)
+    goods, shipping = done.lines
+    assert (goods.quantity, goods.remaining_quantity, goods.points) == (2_000, 0, 20)
+    assert (shipping.is_shipping, shipping.points) == (True, 5)
     assert returns.refuses(of("a")).reason is Reason.REFUND_EXCEEDS_ORDER
     assert (returns.take(), returns.money) == (0, eur("35.00"))
 
@@ -335,7 +336,9 @@ def test_only_refund_of_shipping_takes_its_points() -> None:
 
     assert returns.take(of("a")) == 10
     half = returns.refund(shipping="2.50")
-    assert (half.points, half.money, half.lines) == (2, eur("2.50"), ())
+    assert (half.points, half.money) == (2, eur("2.50"))
+    (line,) = half.lines
+    assert (line.is_shipping, line.quantity, line.remaining_quantity) == (True, 500, 500)
     assert returns.take(shipping="2.50") == 3
     refusal = returns.refuses(shipping="0.01")
     assert (refusal.reason, refusal.metadata) == (

@@ -8,7 +8,7 @@ import time
 
 from rich.console import Console
 
-from purser_server.demo import casino_chapters, chapters
+from purser_server.demo import casino_chapters, chapters, refund_chapters
 from purser_server.demo.client import Client, Refused
 from purser_server.demo.printing import Narrator
 from purser_server.demo.program import ProgramError
@@ -76,7 +76,8 @@ def _play_as_client(narrator: Narrator, server: ServerProcess) -> None:
             chapters.leave(stage, session_id)
             history = chapters.read_history(stage)
         others = casino_chapters.play(narrator, admin, server.address)
-        chapters.verify(narrator, admin, [*history, *others])
+        returned = refund_chapters.play(narrator, admin, server.address)
+        chapters.verify(narrator, admin, [*history, *others, *returned])
 
 
 def _stop(narrator: Narrator, server: ServerProcess) -> None:

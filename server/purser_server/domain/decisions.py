@@ -9,6 +9,7 @@ from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.pending import Pending
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.points import Hold
+from purser_server.domain.refunding import StoredRefund
 from purser_server.domain.rewards import StoredReward
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import RollbackOutcome, Transaction
@@ -67,10 +68,18 @@ class RewardAnswer:
     replayed: bool
 
 
+@value
+class RefundAnswer:
+    """A refund as it was answered first; in a quote one that is not stored."""
+
+    refund: StoredRefund
+    replayed: bool
+
+
 Result = Answer | Refusal
 """What comes of one command that becomes a transaction."""
 
-PointsResult = Answer | HoldAnswer | RewardAnswer | Refusal
+PointsResult = Answer | HoldAnswer | RewardAnswer | RefundAnswer | Refusal
 """What comes of one command that concerns points."""
 
 AnyResult = Any

@@ -21,6 +21,7 @@ from purser_server.domain.reversals import (
     money_left,
     most_for_lines,
     restored_points,
+    returned_quantities,
     reversed_base_points,
     reversed_points,
     taken_by_line,
@@ -48,7 +49,8 @@ class RefundLineItem:
 class RefundRequest:
     """What is to be refunded; amounts in minor units of the reward's currency.
 
-    `amount` is for goods, and `shipping` comes on top of it. None: what the lines are worth.
+    `amount` is the value that is returned in all, `shipping` being a part of it. None: what the
+    lines and the shipping are worth.
     """
 
     line_items: tuple[RefundLineItem, ...] = ()
@@ -61,20 +63,30 @@ class RefundRequest:
         return not self.line_items and self.amount is None and not self.shipping
 
     @property
+    def goods(self) -> int | None:
+        """The amount that is asked for goods: all but the shipping."""
+        return None if self.amount is None else self.amount - self.shipping
+
+    @property
     def is_of_amount(self) -> bool:
-        """Whether it asks for an amount without naming lines."""
-        return not self.line_items and bool(self.amount)
+        """Whether it asks for an amount of goods without naming lines."""
+        return not self.line_items and bool(self.goods)
 
 
 @value
 class RefundedLine:
-    """A line of which a refund returned something; quantities in thousandths."""
+    """A line of which a refund returned something; quantities in thousandths.
+
+    The shipping of an order whose shipping had earned is a line of one, of which a part returns.
+    """
 
     line_id: str
     product_id: str
+    quantity: int
     refunded_quantity_total: int
     remaining_quantity: int
     points: int
+    is_shipping: bool = False
 
 
 @value
@@ -161,10 +173,18 @@ def _refunded_lines(
     reward: Reward, before: Refunded, after: Refunded, points: int
 ) -> tuple[RefundedLine, ...]:
     taken = taken_by_line(reward, before, after, points)
-    lines = zip(reward.lines, before.quantities, after.quantities, taken, strict=True)
+    were, are = returned_quantities(reward, before), returned_quantities(reward, after)
     return tuple(
-        RefundedLine(line.line_id, line.product_id, now, line.quantity - now, share)
-        for line, was, now, share in lines
+        RefundedLine(
+            line.line_id,
+            line.product_id,
+            now - was,
+            now,
+            line.quantity - now,
+            share,
+            line.is_shipping,
+        )
+        for line, was, now, share in zip(reward.lines, were, are, taken, strict=True)
         if now > was
     )
 
@@ -177,7 +197,7 @@ def _returned(reward: Reward, before: Refunded, request: RefundRequest) -> _Retu
         return _all_that_is_left(reward, before)
     shipping = before.shipping + request.shipping
     if not request.line_items:
-        return _Return(before.quantities, shipping, goods_value=request.amount or 0)
+        return _Return(before.quantities, shipping, goods_value=request.goods or 0)
     quantities = _quantities_after(reward, before, request.line_items)
     if isinstance(quantities, Refusal):
         return quantities
@@ -196,9 +216,10 @@ def _return_of_lines(
 ) -> _Return | Refusal:
     """Return what lines give back: what they are worth, or the amount that is asked for them."""
     worth = value_of_lines(reward, quantities) - value_of_lines(reward, before.quantities)
-    asked = worth if request.amount is None else request.amount
+    asked = worth if request.goods is None else request.goods
     most = most_for_lines(reward, before.quantities, quantities)
     if asked > most:
+        most += request.shipping
         return exceeds_order("", str(min(most, value_left(reward, before))))
     short = max(0, worth - asked)
     # Money that went back without naming lines may have been for these: that is no fee. Nor is
@@ -283,12 +304,16 @@ def _refuse_form(request: RefundRequest) -> Refusal | None:
             return invalid_field(f"line_items[{i}].product_id", "must be given without a line_id")
         if item.quantity <= 0:
             return invalid_field(f"line_items[{i}].quantity", "must be greater than zero")
-    if request.amount == 0 and not request.line_items and not request.shipping:
+    if request.amount == 0 and not request.line_items:
         problem = "must be greater than zero where no lines are given"
         return invalid_field("refund_amount.minor_units", problem)
-    return refuse_negative("refund_amount", request.amount or 0) or refuse_negative(
+    refusal = refuse_negative("refund_amount", request.amount or 0) or refuse_negative(
         "refund_shipping", request.shipping
     )
+    if refusal is None and request.goods is not None and request.goods < 0:
+        problem = "must not be greater than refund_amount, which it is a part of"
+        return invalid_field("refund_shipping.minor_units", problem)
+    return refusal
 
 
 def _refuse_missing_lines(reward: Reward, request: RefundRequest) -> Refusal | None:

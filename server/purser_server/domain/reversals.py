@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from purser_server.domain.decimals import RATE_ONE
+from purser_server.domain.decimals import QUANTITY_ONE, RATE_ONE
 from purser_server.domain.earning import Reward, RewardLine
 from purser_server.domain.programs import LinesMissingPolicy, RewardMode
 from purser_server.domain.shares import shares
@@ -34,6 +34,13 @@ class Refunded:
     value: int = 0
     money: int = 0
     restored_amount: int = 0
+
+
+def returned_quantities(reward: Reward, refunded: Refunded) -> tuple[int, ...]:
+    """Return how much of each line was returned; of the shipping, as a part of one."""
+    part = refunded.shipping * QUANTITY_ONE // reward.shipping if reward.shipping else 0
+    lines = zip(reward.lines, refunded.quantities, strict=True)
+    return tuple(part if line.is_shipping else returned for line, returned in lines)
 
 
 def nothing_refunded(reward: Reward) -> Refunded:

@@ -30,6 +30,7 @@ from purser_server.ledger.loyalty import LoyaltyRules
 from purser_server.ledger.loyalty_book import LoyaltyBook
 from purser_server.ledger.loyalty_state import LoyaltyState
 from purser_server.ledger.ports import Changes, Loaded, LoyaltyLoaded, Request
+from purser_server.ledger.refunds import RefundRules
 from purser_server.ledger.rewards import RewardRules
 from purser_server.ledger.seamless import SeamlessRules, told_again
 from purser_server.ledger.state import State
@@ -52,7 +53,9 @@ class Batch:
         self._seamless_rules = SeamlessRules(self._state, loaded.seamless)
         self._loyalty = LoyaltyState(loaded.loyalty or LoyaltyLoaded())
         book = LoyaltyBook(self._state, self._loyalty)
-        self._loyalty_rules = LoyaltyRules(book, RewardRules(book, loaded.seamless))
+        self._loyalty_rules = LoyaltyRules(
+            book, RewardRules(book, loaded.seamless), RefundRules(book, loaded.seamless)
+        )
 
     def decide(self, groups: Iterable[Group]) -> list[list[AnyResult]]:
         """Decide all groups in order; the results stand in the order of their requests."""

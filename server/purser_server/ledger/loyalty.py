@@ -33,12 +33,14 @@ from purser_server.domain.points_commands import (
 )
 from purser_server.domain.programs import program_at
 from purser_server.domain.redemptions import Redemption
+from purser_server.domain.refunding import RefundPurchase
 from purser_server.domain.replay import first_difference_of, id_reused, replay_content
 from purser_server.domain.rewards import EarnReward
 from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.domain.transactions import Transaction, TransactionType
 from purser_server.ledger.loyalty_book import LoyaltyBook
 from purser_server.ledger.ports import StoredHold
+from purser_server.ledger.refunds import RefundRules
 from purser_server.ledger.rewards import RewardRules
 
 Movement = RedeemPoints | RefundRedemption | AdjustPoints
@@ -48,17 +50,19 @@ _TYPES: Mapping[type, TransactionType] = {
     RefundRedemption: TransactionType.REDEMPTION_REFUND,
     AdjustPoints: TransactionType.ADJUSTMENT,
     EarnReward: TransactionType.CASHBACK,
+    RefundPurchase: TransactionType.CASHBACK_REVERSAL,
 }
 
 
 class LoyaltyRules:
     """The rules, each with the state it needs."""
 
-    def __init__(self, book: LoyaltyBook, rewards: RewardRules) -> None:
+    def __init__(self, book: LoyaltyBook, rewards: RewardRules, refunds: RefundRules) -> None:
         self._book = book
         self._state = book.state
         self._loyalty = book.loyalty
         self._rewards = rewards
+        self._refunds = refunds
 
     def decide(self, operator: int, command: PointsCommand) -> PointsResult:
         """Carry a command out, refuse it, or tell what it was answered before."""
@@ -67,6 +71,9 @@ class LoyaltyRules:
             known = self._state.known.get((operator, command.transaction_id))
             if known is not None:
                 return self._replay(operator, known, kind, command)
+            if (operator, command.transaction_id) in self._state.pending:
+                # What a casino is still asked about was never points.
+                return id_reused(command.transaction_id, "type")
         if (operator, command.player_id) not in self._state.players:
             return player_not_found(command.player_id)
         self._book.settle(operator, command.player_id)
@@ -81,10 +88,15 @@ class LoyaltyRules:
             return answer
         if isinstance(command, EarnReward):
             return self._rewards.told_again(operator, command)
+        if isinstance(command, RefundPurchase):
+            return self._refunds.told_again(answer)
         return Answer(answer, replayed=True)
 
     def _earn(self, operator: int, command: EarnReward) -> PointsResult:
         return self._rewards.earn(operator, command)
+
+    def _refund_purchase(self, operator: int, command: RefundPurchase) -> PointsResult:
+        return self._refunds.refund(operator, command)
 
     def _post_due(self, _operator: int, command: PostDue) -> PointsResult:
         """All that was due has been settled already; nobody waits for an answer."""
@@ -228,6 +240,7 @@ _DECIDE: Mapping[type, Callable[[LoyaltyRules, int, Any], PointsResult]] = {
     AdjustPoints: LoyaltyRules._adjust,
     PostDue: LoyaltyRules._post_due,
     EarnReward: LoyaltyRules._earn,
+    RefundPurchase: LoyaltyRules._refund_purchase,
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from purser_server.domain.points import Points
 from purser_server.domain.redemptions import Redemption
+from purser_server.domain.refunding import StoredRefund
 from purser_server.domain.rewards import StoredReward
 from purser_server.ledger.ports import (
     IdKey,
@@ -35,6 +36,7 @@ class LoyaltyState:
         self._touched_redemptions: dict[IdKey, None] = {}
         self._touched_rewards: dict[IdKey, None] = {}
         self._touched_owed: dict[WalletKey, None] = {}
+        self._refunds: list[tuple[int, StoredRefund, int]] = []
         self._expired: Counter[tuple[int, int]] = Counter()
 
     def keep_hold(self, operator: int, stored: StoredHold) -> None:
@@ -54,6 +56,10 @@ class LoyaltyState:
         key = (operator, rewarded.transaction_id)
         self.rewards[key] = rewarded
         self._touched_rewards[key] = None
+
+    def keep_refund(self, operator: int, refund: StoredRefund, reward_number: int) -> None:
+        """Store that a refund is one of its player, and of the reward with this number."""
+        self._refunds.append((operator, refund, reward_number))
 
     def keep_owed(self, key: WalletKey, owed: int) -> None:
         """Store what a player owes of cashback."""
@@ -99,6 +105,10 @@ class LoyaltyState:
         for operator, player_id, currency in self._touched_owed:
             owed = self.owed[operator, player_id, currency]
             changes.owed.append((operator, players[operator, player_id], currency, owed))
+        changes.refunds = [
+            (operator, refund.number, players[operator, refund.player_id], reward)
+            for operator, refund, reward in self._refunds
+        ]
         changes.expired = [(*key, points) for key, points in self._expired.items()]
         return changes
 

@@ -121,6 +121,8 @@ class LoyaltyChanges:
     redemptions: list[tuple[int, int, Redemption]] = field(default_factory=list)
     rewards: list[tuple[int, int, StoredReward]] = field(default_factory=list)
     """Like lots, holds and redemptions with the numbers of operator and player."""
+    refunds: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """operator number, number of a refund, of its player, of its reward; comes with the reward"""
     expired: list[tuple[int, int, int]] = field(default_factory=list)
     """operator number, number of a reward, how many of its points have expired unspent"""
     owed: list[tuple[int, int, str, int]] = field(default_factory=list)

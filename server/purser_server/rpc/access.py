@@ -15,6 +15,7 @@ _WALLET = "/purser.wallet.v1.WalletService/"
 _PLAYER = "/purser.wallet.v1.PlayerService/"
 _PROGRAM = "/purser.loyalty.v1.ProgramService/"
 _CASHBACK = "/purser.loyalty.v1.CashbackService/"
+_REFUND = "/purser.loyalty.v1.RefundService/"
 _OPERATOR = "/purser.admin.v1.OperatorService/"
 _POINTS = "/purser.loyalty.v1.PointsService/"
 _LEDGER = "/purser.admin.v1.LedgerService/"
@@ -61,6 +62,10 @@ MAY_CALL: Mapping[str, tuple[Role, ...]] = {
     _CASHBACK + "RewardOrder": _REWARD,
     _CASHBACK + "QuoteOrder": _REWARD,
     _CASHBACK + "GetReward": _REWARD,
+    _REFUND + "Refund": _REWARD,
+    _REFUND + "QuoteRefund": _REWARD,
+    _REFUND + "GetRefund": _REWARD,
+    _REFUND + "ListRefunds": _REWARD,
     _POINTS + "GetPointsBalance": _REWARD,
     _POINTS + "ListPointsTransactions": _REWARD,
     _POINTS + "HoldPoints": _REWARD,

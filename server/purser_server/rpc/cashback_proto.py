@@ -9,12 +9,16 @@ from typing import Any
 from purser.loyalty.v1 import cashback_service_pb2 as pb
 from purser.loyalty.v1 import loyalty_pb2
 from purser.type.v1.money_pb2 import Money
-from purser_server.domain.decimals import QUANTITY_ONE, parse_quantity, quantity_text, rate_text
+from purser_server.domain.decimals import parse_quantity, quantity_text, rate_text
 from purser_server.domain.decisions import RewardAnswer
-from purser_server.domain.earning import RewardLine, value_of_points
+from purser_server.domain.earning import value_of_points
 from purser_server.domain.money import Currencies
 from purser_server.domain.orders import Branch, LineItem, Merchant, Order
-from purser_server.domain.reversals import reversed_by_line, reversed_points
+from purser_server.domain.reversals import (
+    returned_quantities,
+    reversed_by_line,
+    reversed_points,
+)
 from purser_server.domain.rewards import EarnReward, StoredReward
 from purser_server.rpc.checks import time_of
 from purser_server.rpc.content import content_of
@@ -143,7 +147,8 @@ def reward(answer: RewardAnswer) -> loyalty_pb2.Reward:
 def _lines(rewarded: StoredReward) -> Iterator[loyalty_pb2.RewardLine]:
     of, refunded = rewarded.reward, rewarded.refunded
     taken_back = reversed_by_line(of, refunded)
-    for line, returned, reversed_ in zip(of.lines, refunded.quantities, taken_back, strict=True):
+    quantities = returned_quantities(of, refunded)
+    for line, returned, reversed_ in zip(of.lines, quantities, taken_back, strict=True):
         yield loyalty_pb2.RewardLine(
             line_id=line.line_id,
             product_id=line.product_id,
@@ -153,20 +158,11 @@ def _lines(rewarded: StoredReward) -> Iterator[loyalty_pb2.RewardLine]:
             campaign_id=line.campaign_id,
             exact_points=line.exact_points,
             points=line.points,
-            refunded_quantity=quantity_text(_returned(rewarded, line, returned)),
+            refunded_quantity=quantity_text(returned),
             reversed_points=reversed_,
             quantity=quantity_text(line.quantity),
             shipping=line.is_shipping,
         )
-
-
-def _returned(rewarded: StoredReward, line: RewardLine, quantity: int) -> int:
-    """Return how much of a line was returned; of the shipping it is told as a part of one."""
-    shipping = rewarded.reward.shipping
-    if not line.is_shipping or not shipping:
-        return quantity
-    part: int = rewarded.refunded.shipping * QUANTITY_ONE // shipping
-    return part
 
 
 def _money(rewarded: StoredReward, minor_units: int) -> Money:

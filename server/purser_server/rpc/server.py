@@ -24,6 +24,8 @@ from purser.loyalty.v1 import (
     points_service_pb2_grpc,
     program_service_pb2,
     program_service_pb2_grpc,
+    refund_service_pb2,
+    refund_service_pb2_grpc,
 )
 from purser.wallet.v1 import (
     player_service_pb2,
@@ -38,6 +40,7 @@ from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
 from purser_server.rpc.points_service import PointsServicer
 from purser_server.rpc.program_service import ProgramServicer
+from purser_server.rpc.refund_service import RefundServicer
 from purser_server.rpc.wallet_service import WalletServicer
 from purser_server.usecases.authentication import Authenticator
 
@@ -54,6 +57,7 @@ SERVICES = tuple(
         (operator_service_pb2, "OperatorService"),
         (ledger_service_pb2, "LedgerService"),
         (points_service_pb2, "PointsService"),
+        (refund_service_pb2, "RefundService"),
     )
 )
 
@@ -78,6 +82,7 @@ class Services:
     operator: OperatorServicer
     ledger: LedgerServicer
     points: PointsServicer
+    refund: RefundServicer
 
 
 class PurserServer:
@@ -107,6 +112,7 @@ class PurserServer:
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(services.operator, add)
         ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(services.ledger, add)
         points_service_pb2_grpc.add_PointsServiceServicer_to_server(services.points, add)
+        refund_service_pb2_grpc.add_RefundServiceServicer_to_server(services.refund, add)
         self._health = _Health(stopping)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, add)
         reflection.enable_server_reflection(

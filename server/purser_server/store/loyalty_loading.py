@@ -21,6 +21,7 @@ from purser_server.store.wanted import (
     holds_named,
     order_times,
     redemptions_named,
+    redemptions_refunded,
     rewards_named,
 )
 
@@ -47,6 +48,7 @@ async def load_loyalty(
     await _add_accounts(connection, numbers, wallets)
     await _add_points(connection, loaded, asked, numbers, wallets)
     await _add_rewards(connection, loaded, rewards_named(asked, known), numbers)
+    await _add_redemptions(connection, loaded, asked)
     await _add_programs(connection, loaded, asked)
     return loaded
 
@@ -68,7 +70,12 @@ async def _add_points(
         key: points_of(of, loaded.active_holds(*key), wallets[(*key, POINTS)].balance)
         for key, of in lots.items()
     }
-    redemptions = set(redemptions_named(asked))
+
+
+async def _add_redemptions(
+    connection: asyncpg.Connection, loaded: LoyaltyLoaded, asked: Sequence[Request]
+) -> None:
+    redemptions = {*redemptions_named(asked), *redemptions_refunded(asked, loaded.rewards)}
     if redemptions:
         for row in await connection.fetch(sql.REDEMPTIONS, *columns(redemptions, IDS)):
             redemption = sql.redemption_from_row(row)

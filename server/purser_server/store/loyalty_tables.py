@@ -109,6 +109,19 @@ rewards = Table(
     postgresql_with={"fillfactor": "80"},
 )
 
+# Which transactions are refunds, of whom and of what: to list them by.
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    Column("refund_no", BigInteger, nullable=False, autoincrement=False),
+    Column("player_no", BigInteger, nullable=False),
+    Column("reward_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("operator_no", "refund_no"),
+    Index("refunds_by_player", "operator_no", "player_no", "refund_no"),
+    Index("refunds_by_reward", "operator_no", "reward_no", "refund_no"),
+)
+
 # What players owe of cashback that was taken back and had been spent.
 owed_cashback = Table(
     "owed_cashback",

@@ -78,14 +78,18 @@ WHERE r.operator_no = e.operator_no AND r.reward_no = e.reward_no
 _TIME = "'epoch'::timestamptz + {} * interval '1 microsecond'"
 REWARDS = "integer text bigint bigint bigint bigint text bigint bigint text text"
 OWED = "integer bigint text bigint"
+REFUNDS = "integer bigint bigint bigint"
 
-# Given: rows of rewards, of what is owed. A lone empty text travels as NULL.
+# Given: rows of rewards, of what is owed, of refunds. A lone empty text travels as NULL.
 SAVE_REWARDS = f"""
 WITH owing AS (
     INSERT INTO owed_cashback
     SELECT operator_no, player_no, currency_code, owed
     FROM {unnest(OWED, 12)} AS o (operator_no, player_no, currency_code, owed)
     ON CONFLICT (operator_no, player_no, currency_code) DO UPDATE SET owed = excluded.owed
+), listed AS (
+    INSERT INTO refunds
+    SELECT * FROM {unnest(REFUNDS, 16)} AS f (operator_no, refund_no, player_no, reward_no)
 )
 INSERT INTO rewards (operator_no, transaction_id, reward_no, player_no, create_time, due_time,
                      redemption_id, expired_told, collected, refunded, reward)
@@ -104,6 +108,7 @@ def reward_columns(changes: LoyaltyChanges) -> Iterator[str]:
     """Yield the columns of SAVE_REWARDS."""
     yield from columns(itertools.starmap(_reward_row, changes.rewards), REWARDS)
     yield from columns(changes.owed, OWED)
+    yield from columns(changes.refunds, REFUNDS)
 
 
 def _reward_row(operator: int, player: int, of: StoredReward) -> tuple[object, ...]:

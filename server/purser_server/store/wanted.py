@@ -14,7 +14,8 @@ from purser_server.domain.points_commands import (
     RefundRedemption,
     ReleaseHold,
 )
-from purser_server.domain.rewards import EarnReward
+from purser_server.domain.refunding import RefundPurchase
+from purser_server.domain.rewards import EarnReward, StoredReward
 from purser_server.domain.transactions import Transaction, TransactionType
 from purser_server.ledger.ports import Request, RoundKey
 
@@ -114,11 +115,24 @@ def redemptions_named(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
 def rewards_named(
     requests: Iterable[Request], known: Container[tuple[int, str]]
 ) -> Iterable[tuple[int, str]]:
-    """Return the rewards that are told again."""
+    """Return the rewards that are told again, and those that refunds reverse."""
     for request in requests:
         key = (request.operator, request.command.transaction_id)
-        if isinstance(request.command, EarnReward) and key in known:
+        if isinstance(request.command, RefundPurchase):
+            yield request.operator, request.command.reverse_transaction_id
+        elif isinstance(request.command, EarnReward) and key in known:
             yield key
+
+
+def redemptions_refunded(
+    requests: Iterable[Request], rewards: Mapping[tuple[int, str], StoredReward]
+) -> Iterable[tuple[int, str]]:
+    """Return the redemptions that had paid for what refunds reverse."""
+    for request in requests:
+        if isinstance(request.command, RefundPurchase):
+            rewarded = rewards.get((request.operator, request.command.reverse_transaction_id))
+            if rewarded is not None and rewarded.redemption_transaction_id:
+                yield request.operator, rewarded.redemption_transaction_id
 
 
 def order_times(requests: Iterable[Request]) -> Iterable[tuple[int, datetime, datetime]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from purser_server.domain.decisions import Answer, HoldAnswer, PointsResult, RewardAnswer
+from purser_server.domain.decisions import Answer, HoldAnswer, PointsResult
 from purser_server.domain.errors import Refusal, RefusedError
 from purser_server.domain.players import player_not_found
 from purser_server.domain.points import Hold, Points, settle
@@ -135,5 +135,5 @@ class PointsUse:
         result: PointsResult = await self._ledger.execute_points(Request(operator, command))
         if isinstance(result, Refusal):
             raise RefusedError(result)
-        assert not isinstance(result, RewardAnswer), "rewards are asked for elsewhere"
+        assert isinstance(result, Answer | HoldAnswer), "all else is asked for elsewhere"
         return result

@@ -24,6 +24,7 @@ from purser_server.domain.programs import (
     WrittenProgram,
 )
 from purser_server.domain.redemptions import Redemption
+from purser_server.domain.refunding import StoredRefund
 from purser_server.domain.rewards import StoredReward
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
@@ -280,6 +281,29 @@ class RewardStore(Protocol):
         self, operator: int, transaction_id: str
     ) -> tuple[StoredReward, datetime] | None:
         """Return a reward, and the store's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFilter:
+    """Which refunds to list; empty means: all."""
+
+    player_id: str = ""
+    reverse_transaction_id: str = ""
+
+
+class RefundStore(Protocol):
+    """Refunds as they were answered."""
+
+    async def refund(self, operator: int, transaction_id: str) -> StoredRefund | None:
+        """Return a refund that was carried out."""
+
+    async def refunds(
+        self, operator: int, only: RefundFilter, before: int | None, limit: int
+    ) -> tuple[Sequence[StoredRefund], bool]:
+        """Return refunds, newest first, from before a number.
+
+        At most `limit` of them, and no more than one answer can carry; True when there are more.
+        """
 
 
 class ProgramStore(Protocol):
