@@ -234,7 +234,7 @@ async def test_email_and_mobile_are_no_content(loyalty: Loyalty) -> None:
     ("field", "order"),
     [
         ("transaction_time", {"transaction_time": None}),
-        ("transaction_time", {"transaction_time": ago(minutes=-6)}),
+        ("transaction_time", {"transaction_time": ago(days=-1)}),
         ("total_paid.minor_units", {"total_paid": eur("5.01")}),
         ("total_paid.currency_code", {"total_paid": money("5.00", "USD", 2), "line_items": []}),
         ("line_items[0].price.currency_code", {"total_paid": money("5.00", "USD", 2)}),

@@ -262,7 +262,7 @@ async def test_only_the_players_own_purchases_are_found(shop: Loyalty, casino: C
 USD = {"currency_code": "USD", "minor_units": 100}
 
 IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
-    "in the future": ({"transaction_time": ago(minutes=-6)}, "transaction_time"),
+    "in the future": ({"transaction_time": ago(days=-1)}, "transaction_time"),
     "without a time": ({"transaction_time": None}, "transaction_time"),
     "in dollars": ({"refund_amount": USD}, "refund_amount.currency_code"),
     "shipping in dollars": ({"refund_shipping": USD}, "refund_shipping.currency_code"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from purser_server.domain.decimals import quantity_text
-from purser_server.domain.earning import Reward, RewardLine
+from purser_server.domain.earning import Reward
 from purser_server.domain.errors import Reason, Refusal, invalid_field
 from purser_server.domain.ids import quoted
 from purser_server.domain.orders import refuse_negative
@@ -266,8 +266,9 @@ def _quantities_after(
 ) -> tuple[int, ...] | Refusal:
     """Return each line's quantity in all; a line that is named twice counts twice."""
     quantities = list(before.quantities)
+    places = _places(reward)
     for item in items:
-        place = find_line(reward, item)
+        place = _find_line(reward, places, item)
         if isinstance(place, Refusal):
             return place
         quantities[place] += item.quantity
@@ -278,21 +279,33 @@ def _quantities_after(
     return tuple(quantities)
 
 
-def find_line(reward: Reward, item: RefundLineItem) -> int | Refusal:
+def _places(reward: Reward) -> dict[tuple[str, str], list[int]]:
+    """Return where the lines of the reward stand, by their ids, by their products, and by both.
+
+    The shipping has neither, and cannot be named.
+    """
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, line in enumerate(reward.lines):
+        if not line.is_shipping:
+            for name in (
+                (line.line_id, ""),
+                ("", line.product_id),
+                (line.line_id, line.product_id),
+            ):
+                places.setdefault(name, []).append(place)
+    return places
+
+
+def _find_line(
+    reward: Reward, places: dict[tuple[str, str], list[int]], item: RefundLineItem
+) -> int | Refusal:
     """Return the place of the line that is meant, among the lines of the reward."""
-    named = [i for i, line in enumerate(reward.lines) if _is_named(line, item)]
+    named = places.get((item.line_id, item.product_id), [])
     if not named:
         return line_unknown(item.line_id or item.product_id)
     if len(named) > 1:
         named = [i for i in named if reward.lines[i].price == item.price]
     return named[0] if len(named) == 1 else line_ambiguous(item.product_id)
-
-
-def _is_named(line: RewardLine, item: RefundLineItem) -> bool:
-    # The shipping has neither id, and one of them is always given.
-    if item.line_id and item.line_id != line.line_id:
-        return False
-    return not item.product_id or item.product_id == line.product_id
 
 
 # -- refusals -----------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from purser_server.domain.programs import LinesMissingPolicy, RewardMode
 from purser_server.domain.shares import shares
 from purser_server.domain.values import value
 
+_NOTHING = Fraction(0)
+
 
 @value
 class Refunded:
@@ -111,7 +113,11 @@ def _points_of_bare_amount(reward: Reward, amount: int) -> int:
 
 
 def _by_lines(reward: Reward, refunded: Refunded) -> int:
-    return sum(reversed_by_line(reward, refunded))
+    """Return what the refunded quantities ask in all."""
+    exact = _exact_refunded(reward, refunded)
+    lines = zip(reward.lines, exact, strict=True)
+    of_campaigns = sum(int(part) for line, part in lines if not _is_plain(line))
+    return of_campaigns + _plain_points(reward, exact)
 
 
 def _by_amounts(reward: Reward, refunded: Refunded) -> int:
@@ -121,6 +127,8 @@ def _by_amounts(reward: Reward, refunded: Refunded) -> int:
 
 
 def _by_policy(reward: Reward, amount: int) -> int:
+    if not amount:
+        return 0
     part = _part_by_amount(reward, amount)
     match reward.lines_missing_policy:
         case LinesMissingPolicy.ALL_PRO_RATA:
@@ -135,9 +143,10 @@ def _by_policy(reward: Reward, amount: int) -> int:
 
 
 def _of_shipping(reward: Reward, refunded: Refunded) -> int:
-    exact = _exact_refunded(reward, refunded)
-    lines = zip(reward.lines, exact, strict=True)
-    return int(sum(part for line, part in lines if line.is_shipping))
+    if not refunded.shipping:
+        return 0
+    part = Fraction(refunded.shipping, reward.shipping)
+    return int(sum(Fraction(line.exact_points) * part for line in reward.lines if line.is_shipping))
 
 
 def _part_by_amount(reward: Reward, amount: int) -> Fraction:
@@ -171,16 +180,21 @@ def _base_by_line(reward: Reward, refunded: Refunded) -> list[int]:
 def _exact_refunded(reward: Reward, refunded: Refunded) -> list[Fraction]:
     """Return the exact points of what was returned of each line."""
     lines = zip(reward.lines, refunded.quantities, strict=True)
+    # Of most lines of a long order nothing was returned, and fractions take their time.
     return [
-        Fraction(line.exact_points) * _returned_part(reward, refunded, line, quantity)
+        Fraction(line.exact_points) * Fraction(of, whole) if of else _NOTHING
         for line, quantity in lines
+        for of, whole in (_returned_part(reward, refunded, line, quantity),)
     ]
 
 
-def _returned_part(reward: Reward, refunded: Refunded, line: RewardLine, quantity: int) -> Fraction:
-    if not line.is_shipping:
-        return Fraction(quantity, line.quantity)
-    return Fraction(refunded.shipping, reward.shipping) if reward.shipping else Fraction(0)
+def _returned_part(
+    reward: Reward, refunded: Refunded, line: RewardLine, quantity: int
+) -> tuple[int, int]:
+    """Return how much of a line was returned, and of how much."""
+    if line.is_shipping:
+        return refunded.shipping, reward.shipping
+    return quantity, line.quantity
 
 
 def _is_plain(line: RewardLine) -> bool:

@@ -17,7 +17,7 @@ def shares(
     a total when all weights are zero.
     """
     weight = sum(weights)
-    if not weight:
+    if not weight or not total:
         return (0,) * len(weights)
     divided = [divmod(total * part, weight) for part in weights]
     result = [int(whole) for whole, _ in divided]

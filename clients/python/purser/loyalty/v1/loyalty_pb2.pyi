@@ -1216,6 +1216,7 @@ class Refund(_message.Message):
     points_not_attributed: _builtins.int
     """How many points this refund would have reversed in proportion to its amount,
     and did not, because it names no lines; see LinesMissingPolicy. 0 otherwise.
+    In mode WALLET_CASH minor units of cash.
     """
     redeemed_points_restored: _builtins.int
     """How many redeemed points were given back, with the expiry that they had."""
@@ -1265,8 +1266,8 @@ class Refund(_message.Message):
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefundLine]:
         """The lines that were returned: those that the request names, in the order of
-        the order's lines, or all that was left in a refund of everything. Empty
-        otherwise.
+        the order's lines, or all that was left in a refund of everything; last the
+        shipping, if it had earned and some of it is returned. Empty otherwise.
         """
 
     @_builtins.property
@@ -1373,7 +1374,9 @@ class RefundLine(_message.Message):
     product_id: _builtins.str
     """The product. Empty for the shipping."""
     refunded_quantity_total: _builtins.str
-    """How much of the line is returned by now, with this refund."""
+    """How much of the line is returned by now, with this refund. Of the shipping
+    the part of its money, rounded down: "0.5" is half.
+    """
     remaining_quantity: _builtins.str
     """How much of the line can still be returned."""
     points: _builtins.int
