@@ -62,6 +62,7 @@ lint-python: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/mypy scripts/gen.py
 	$(BIN)/mypy scripts/unasync.py
+	$(BIN)/mypy -p scripts.reference
 	$(BIN)/lint-imports
 
 # The protos of the main branch are unpacked first: that works in worktrees and shallow clones too.
@@ -78,15 +79,17 @@ lint-protos: $(INSTALLED)
 	echo "buf breaking is left out: git shows no main branch with protos here"
 	$(BIN)/python scripts/gen.py --check
 	$(BIN)/python scripts/unasync.py --check
+	$(BIN)/python -m scripts.reference --check
 
 format: $(INSTALLED) ## Bring Python and protos into their form
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 	$(BIN)/buf format -w
 
-gen: $(INSTALLED) ## Generate the Python stubs from protos/, and the synchronous client's verbs
+gen: $(INSTALLED) ## Generate stubs and reference from protos/, and the synchronous client's verbs
 	$(BIN)/python scripts/gen.py
 	$(BIN)/python scripts/unasync.py
+	$(BIN)/python -m scripts.reference
 
 pins: ## Renew constraints.txt: the newest versions that pyproject.toml allows
 	@$(call must_do,$(PINS_PYTHON))

@@ -22,6 +22,31 @@ settings.register_profile(
 settings.load_profile("purser")
 
 
+# Each takes half a minute or more. They begin first, the longest before the others, so that no
+# process is left with one of them when the other has nothing more to do.
+LONGEST = [
+    "seamless/test_any_schedule.py",
+    "faults/test_server_killed.py",
+    "e2e/test_command_line.py",
+    "bench/test_bench.py",
+    "seamless/test_kills.py",
+    "rpc/test_bad_input.py",
+    "property/test_wallet_machine.py",
+    "faults/test_connection_cut.py",
+    "faults/test_database_at_start.py",
+    "faults/test_database_killed.py",
+    "e2e/test_operations.py",
+    "demo/test_demo.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; all else stays in its order."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(scope="session")
 def short_tmp() -> Iterator[Path]:
     """A folder with a short path: sockets cannot have long ones."""
@@ -58,11 +83,18 @@ async def second_server(
     assert "Traceback" not in errors, errors
 
 
-@pytest.fixture
-async def own_database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
-    """The URL of a database of the test's own, with this release's schema."""
+@pytest.fixture(scope="session")
+async def migrated(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The URL of a database with this release's schema and nothing in it, to be copied."""
     async with database_of_its_own(postgres.url) as url:
         await prepare(url)
+        yield url
+
+
+@pytest.fixture
+async def own_database(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[str]:
+    """The URL of a database of the test's own, with this release's schema."""
+    async with database_of_its_own(postgres.url, migrated) as url:
         yield url
 
 

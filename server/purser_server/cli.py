@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+from dataclasses import replace
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -295,6 +296,8 @@ def bench(
         str, typer.Option(help="Run only the workload of this name, or all whose name contains it.")
     ] = "",
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file, too.")] = None,
+    # For tests of what surrounds the figures: filling pgbench's tables is most of a short run.
+    pgbench_scale: Annotated[int | None, typer.Option(min=1, hidden=True)] = None,
 ) -> None:
     """Measure a server of its own, and PostgreSQL's pgbench in the same run.
 
@@ -304,6 +307,8 @@ def bench(
     from purser_server.demo.server_process import terminated_like_interrupted
 
     plan = Plan(players=players, filled=size, seconds=seconds, workers=workers, only=only)
+    if pgbench_scale is not None:
+        plan = replace(plan, pgbench_scale=pgbench_scale)
     if not plan.workloads:
         refuse(f"--only: no workload has {only!r} in its name; there are: {plan.names}")
     if json is not None and (problem := _unwritable(json)):

@@ -31,6 +31,7 @@ DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "clients" / "python" / "README.md",
     *sorted(GUIDE.glob("*.md")),
+    *sorted((ROOT / "docs" / "reference").glob("*.md")),
 ]
 
 Row = tuple[str, str, str]

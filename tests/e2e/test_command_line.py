@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from purser.wallet.v1 import player_service_pb2
+from purser_server import cli
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from tests.support.client import Client, Installation, eur, money, new_id, refused
 from tests.support.databases import connected, database_of_its_own
@@ -43,6 +46,17 @@ async def fail(*words: str, code: int = 1) -> str:
     return errors
 
 
+async def run_here(*words: str) -> tuple[int, str, str]:
+    """Run a command in this process, without the second that a new one takes to begin.
+
+    For what ends before it does anything; it is asynchronous so that whatever goes on from there
+    finds an event loop at work, and fails.
+    """
+    clean = {name: None for name in os.environ if name.startswith("PURSER_")}
+    done = CliRunner().invoke(cli.app, words, env=clean, prog_name="purser")
+    return done.exit_code, done.stdout, done.stderr
+
+
 def plain(text: str) -> str:
     """Return text without colours and the breaking of lines."""
     return " ".join(re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]", " ", text).split())
@@ -53,8 +67,10 @@ def plain(text: str) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 async def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
-    told = plain(await succeed(*command, "--help"))
-    assert f"purser_server {' '.join(command)}" in told or f"purser {' '.join(command)}" in told
+    code, output, errors = await run_here(*command, "--help")
+    assert code == 0, output + errors
+    told = plain(output)
+    assert f"purser {' '.join(command)}" in told
     assert len(told) > 100
 
 
@@ -158,6 +174,17 @@ async def test_a_casino_is_set_up_from_the_command_line(own_database: str) -> No
 async def test_wrong_words_end_with_two_and_say_what_is_wrong(
     words: tuple[str, ...], complaint: str
 ) -> None:
+    code, output, errors = await run_here(*words)
+    assert code == 2, output + errors
+    assert complaint in plain(errors)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [(("nonsense",), "nonsense"), (("serve", "--listen", "nonsense"), "HOST:PORT")],
+    ids=["a command", "a setting"],
+)
+async def test_wrong_words_end_the_program_with_two(words: tuple[str, ...], complaint: str) -> None:
     assert complaint in plain(await fail(*words, code=2))
 
 

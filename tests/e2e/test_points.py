@@ -103,10 +103,10 @@ async def test_a_hold_sets_points_aside_until_it_is_captured_or_released(
 
 
 async def test_points_expire_exactly_at_their_time_and_are_told_with_it(loyalty: Loyalty) -> None:
-    await loyalty.adjust(100, "a1", lives=1.0)
+    await loyalty.adjust(100, "a1", lives=2.5)
     await loyalty.adjust(5, "a2")
     assert await loyalty.has() == (105, 0, 105, 0)
-    await asyncio.sleep(1.1)
+    await asyncio.sleep(2.6)
 
     assert await loyalty.has() == (5, 0, 5, 0)
     expiry = (await loyalty.history())[0]
@@ -119,13 +119,13 @@ async def test_points_expire_exactly_at_their_time_and_are_told_with_it(loyalty:
 async def test_a_redemption_comes_back_in_parts_and_no_more_than_was_spent(
     loyalty: Loyalty,
 ) -> None:
-    await loyalty.adjust(100, lives=1.5)
+    await loyalty.adjust(100, lives=2.5)
     await loyalty.adjust(50)
     await loyalty.redeem("r1", points=120)
     part = await loyalty.refund("r1", "f1", points=20)
     assert (part.restored, part.forfeited, part.redemption.refunded_points) == (20, 0, 20)
     assert (await loyalty.refund("r1", "f1", points=20)).replayed
-    await asyncio.sleep(1.6)
+    await asyncio.sleep(2.6)
 
     rest = await loyalty.refund("r1", "f2")
 

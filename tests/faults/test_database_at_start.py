@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.faults.conftest import free_port
 from tests.support.client import Installation, eur, new_id
 from tests.support.databases import connected
 from tests.support.process import PurserProcess
+from tests.support.side_by_side import is_to_run
 
 PASSWORD = "open-sesame-4711"
 ASK_FOR_PASSWORDS = """
@@ -31,6 +33,26 @@ async def guarded_port(short_tmp: Path) -> AsyncIterator[int]:
             await connection.execute(ASK_FOR_PASSWORDS.format(file))
             await connection.execute("SELECT pg_reload_conf()")
         yield port
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def never_there(
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[tuple[int, asyncio.Task[list[str]]] | None]:
+    """A port that is kept from everyone, and what a server says that waits for its database there.
+
+    It waits for half a minute: beside the other tests of this file.
+    """
+    if not is_to_run(request, "test_a_database_that_never_comes"):
+        yield None
+        return
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        port = int(kept.getsockname()[1])
+        refusal = asyncio.create_task(refusal_to_start(url_at(port)))
+        yield port, refusal
+        refusal.cancel()
+        await asyncio.gather(refusal, return_exceptions=True)
 
 
 def url_at(port: int, password: str = PASSWORD, database: str = "purser") -> str:
@@ -85,8 +107,10 @@ async def test_an_unknown_database_ends_the_start_with_one_line(guarded_port: in
 
 
 @pytest.mark.slow
-async def test_a_database_that_never_comes_ends_the_start_with_a_line_that_names_it() -> None:
-    port = free_port()
-    waiting, line = await refusal_to_start(url_at(port))
+async def test_a_database_that_never_comes_ends_the_start_with_a_line_that_names_it(
+    never_there: tuple[int, Awaitable[list[str]]],
+) -> None:
+    port, refusal = never_there
+    waiting, line = await refusal
     assert "waiting for it" in waiting
     assert str(port) in line

@@ -10,10 +10,11 @@ from typing import Any
 from purser.admin.v1 import operator_pb2, operator_service_pb2
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
 from purser_casino import Outcome, ReferenceCasino
+from tests.support.calls import outcome
 from tests.support.client import Client, Failure, Installation, new_id
 
 SECRET = "the casino's own secret, long enough"
-DEADLINE_MS = 500
+DEADLINE_MS = 1_000
 SETTLED_WITHIN_S = 60.0
 
 COMPLETED = wallet_pb2.TRANSACTION_STATE_COMPLETED
@@ -77,6 +78,14 @@ class Seamless:
                 if found.state != PENDING:
                     return found
                 await asyncio.sleep(0.05)
+
+    async def has_begun(self, transaction_id: str) -> None:
+        """Wait until Purser knows of a transaction, whatever comes of it."""
+        async with asyncio.timeout(SETTLED_WITHIN_S):
+            while isinstance(  # noqa: ASYNC110 - there is no event for it
+                await outcome(self.games.transaction(transaction_id)), Failure
+            ):
+                await asyncio.sleep(0.01)
 
     async def transactions(self, *states: Any, player: str = "") -> list[Any]:
         """Return what Purser knows, all of it or in these states."""

@@ -37,9 +37,6 @@ def free_address() -> str:
         return f"127.0.0.1:{free.getsockname()[1]}"
 
 
-METRICS = free_address()
-
-
 @pytest.fixture(scope="module")
 async def url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     async with database_of_its_own(postgres.url) as url:
@@ -48,12 +45,17 @@ async def url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="module")
-async def impatient(url: str) -> AsyncIterator[PurserProcess]:
+def metrics_address() -> str:
+    return free_address()
+
+
+@pytest.fixture(scope="module")
+async def impatient(url: str, metrics_address: str) -> AsyncIterator[PurserProcess]:
     """A server that takes a movement for a case after a second, and asks on every second."""
     env: dict[str, str | None] = {
         "PURSER_CASE_AFTER_S": "1",
         "PURSER_CASE_EVERY_S": "1",
-        "PURSER_METRICS_LISTEN": METRICS,
+        "PURSER_METRICS_LISTEN": metrics_address,
     }
     async with PurserProcess("--database-url", url, env=env) as process:
         yield process
@@ -272,7 +274,7 @@ async def test_open_cases_are_listed_page_by_page(seamless: Seamless) -> None:
     assert len(mine) == 5
 
 
-async def test_alerts_and_what_waits_are_metrics(seamless: Seamless) -> None:
+async def test_alerts_and_what_waits_are_metrics(seamless: Seamless, metrics_address: str) -> None:
     player = await seamless.new_player(100)
     await seamless.games.bet(player, eur("1.00"), "r1", "b1")
     seamless.casino.faults.set("win:refused")
@@ -289,21 +291,21 @@ async def test_alerts_and_what_waits_are_metrics(seamless: Seamless) -> None:
         metric("purser_pending_movements", operator_id=me) + "1.0",
         metric("purser_open_cases", operator_id=me) + "1.0",
     }
-    await shown(wanted)
+    await shown(metrics_address, wanted)
 
     await resolve(seamless, (await the_case(seamless)).case_id, APPLIED)
-    await shown({metric("purser_open_cases", operator_id=me) + "0.0"})
+    await shown(metrics_address, {metric("purser_open_cases", operator_id=me) + "0.0"})
 
 
-async def shown(wanted: set[str]) -> None:
+async def shown(address: str, wanted: set[str]) -> None:
     """Wait until the metrics have these lines."""
     async with asyncio.timeout(SETTLED_WITHIN_S):
-        while not wanted <= await asyncio.to_thread(scrape):  # noqa: ASYNC110 - there is no event
+        while not wanted <= await asyncio.to_thread(scrape, address):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
 
 
-def scrape() -> set[str]:
-    with urllib.request.urlopen(f"http://{METRICS}/metrics", timeout=10) as answer:
+def scrape(address: str) -> set[str]:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
         return set(str(answer.read(), "utf-8").splitlines())
 
 

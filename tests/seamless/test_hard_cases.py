@@ -91,7 +91,7 @@ async def test_a_jackpot_for_a_pending_bet_of_a_closed_round_waits_and_is_paid(
     await seamless.games.bet(player, eur("1.00"), "r1", "b0")
     seamless.casino.faults.set("bet:late=300ms")
     bet = asyncio.create_task(outcome(seamless.games.bet(player, eur("5.00"), "r1", "b1")))
-    await asyncio.sleep(0.1)
+    await seamless.has_begun("b1")
     await seamless.games.close_round(player, "r1")
 
     win = await seamless.games.win(player, eur("9.00"), "r1", "b1", "w1", win_type=JACKPOT)
@@ -184,14 +184,14 @@ async def test_whoever_waits_for_a_bet_takes_no_place_of_the_casinos_calls(
 ) -> None:
     player = await seamless.new_player(100)
     await _limit(seamless, calls=2)
-    seamless.casino.faults.set("bet:late=300ms@1")
+    seamless.casino.faults.set("bet:late=1500ms@1")
     bet = asyncio.create_task(outcome(seamless.games.bet(player, eur("1.00"), "r1", "b1")))
-    await asyncio.sleep(0.1)
+    await seamless.has_begun("b1")
     waiting = [
         asyncio.create_task(outcome(seamless.games.rollback(player, "b1", f"u{n}")))
         for n in range(3)
     ]
-    await asyncio.sleep(0.05)
+    await seamless.has_begun("u2")
 
     other = await seamless.games.bet(player, eur("1.00"), "r2", "b2")
 
@@ -253,7 +253,7 @@ async def test_bets_and_the_rollbacks_that_wait_for_them_end_in_one_flush(
         bet = asyncio.create_task(
             outcome(seamless.games.bet(player, eur("1.00"), "r", f"b-{player}"))
         )
-        await asyncio.sleep(0.1)
+        await seamless.has_begun(f"b-{player}")
         undo = await outcome(seamless.games.rollback(player, f"b-{player}", f"u-{player}"))
         return [await bet, undo]
 

@@ -158,7 +158,7 @@ async def test_a_bet_whose_rollback_waits_wins_nothing(seamless: Seamless, begun
     player = await seamless.new_player(100)
     await begun(player, APPLIED)
     undo = asyncio.create_task(seamless.games.rollback(player, "b1", "u1"))
-    await asyncio.sleep(0.1)
+    await seamless.has_begun("u1")
 
     with refused("TRANSACTION_ROLLED_BACK"):
         await seamless.games.win(player, eur("20.00"), "r1", "b1", "w1")
@@ -217,7 +217,7 @@ async def test_closing_the_round_does_not_stop_what_is_under_way(
     await seamless.games.bet(player, eur("1.00"), "r1", "b0")
     bet = await begun(player, APPLIED)
     win = asyncio.create_task(seamless.games.win(player, eur("20.00"), "r1", "b1", "w1"))
-    await asyncio.sleep(0.1)
+    await seamless.has_begun("w1")
 
     await seamless.games.close_round(player, "r1")
 

@@ -6,14 +6,17 @@ import asyncio
 
 import asyncpg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection
 
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
-from purser_server.store import loyalty_tables
 from purser_server.store.engine import make_engine
-from purser_server.store.migrate import DatabaseRefusedError, migrate
+from purser_server.store.loyalty_tables import metadata
+from purser_server.store.migrate import MIGRATIONS, DatabaseRefusedError, migrate, newest_revision
 from tests.support.databases import connected, database_of_its_own
 from tests.support.process import run_purser
 
@@ -23,7 +26,7 @@ async def test_the_migrated_schema_is_what_the_tables_say(own_database: str) -> 
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
         )
-        return list(compare_metadata(context, loyalty_tables.lots.metadata))
+        return list(compare_metadata(context, metadata))
 
     engine = make_engine(own_database)
     async with engine.connect() as connection:
@@ -43,7 +46,7 @@ async def test_checks_and_sequences_are_what_the_tables_say(own_database: str) -
         )
     declared = {
         constraint.name
-        for table in loyalty_tables.lots.metadata.tables.values()
+        for table in metadata.tables.values()
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint)
     }
@@ -68,6 +71,35 @@ async def test_several_processes_that_migrate_at_once_are_fine(
         )
         assert [code for code, _, _ in found] == [0, 0, 0], found
         assert len({output for _, output, _ in found}) == 1
+
+
+def configuration() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def test_the_newest_revision_is_that_of_the_last_migration() -> None:
+    assert newest_revision() == ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+async def test_a_schema_that_is_behind_is_brought_up_to_date(postgres: EmbeddedPostgres) -> None:
+    def upgrade_to_the_second(connection: Connection) -> None:
+        config = configuration()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+
+    async with database_of_its_own(postgres.url) as url:
+        engine = make_engine(url)
+        async with engine.connect() as connection:
+            await connection.run_sync(upgrade_to_the_second)
+            await connection.commit()
+        await engine.dispose()
+
+        assert await migrate(url) == newest_revision()
+
+        async with connected(url) as connected_:
+            assert await connected_.fetchval("SELECT to_regclass('programs')::text")
 
 
 async def test_a_migration_keeps_what_is_there(own_database: str) -> None:

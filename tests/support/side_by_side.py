@@ -43,3 +43,9 @@ def chosen_cases(request: pytest.FixtureRequest) -> list[Any]:
     own = (item for item in request.session.items if item.getparent(pytest.Module) is request.node)
     called_with = (item.callspec.params for item in own if hasattr(item, "callspec"))
     return [params["case"] for params in called_with if "case" in params]
+
+
+def is_to_run(request: pytest.FixtureRequest, name: str) -> bool:
+    """Tell whether a test of this module whose name begins so is to run."""
+    own = (item for item in request.session.items if item.getparent(pytest.Module) is request.node)
+    return any(item.name.startswith(name) for item in own)

@@ -142,7 +142,7 @@ async def test_stop_ends_when_nobody_waits_any_more(casino: Casino, lanes: int) 
         behind.cancel()
         desk.writers[-1].release()
         await held
-        await asyncio.wait_for(stopping, 5)
+        await asyncio.wait_for(stopping, 30)
 
 
 async def test_a_lane_without_a_store_leaves_the_work_to_the_others(wide: Desk) -> None:

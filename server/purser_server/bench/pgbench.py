@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 
-SCALE = 50
+DEFAULT_SCALE = 50
 CLIENTS = 16
 _BOUND_S = 600.0
 _TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
@@ -25,7 +25,8 @@ class PgbenchError(Exception):
 class Pgbench:
     """A PostgreSQL of its own with pgbench's tables; use it as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, scale: int = DEFAULT_SCALE) -> None:
+        self._scale = scale
         self._folder = tempfile.TemporaryDirectory(prefix="purser-pgbench-")
         self._postgres = EmbeddedPostgres(Path(self._folder.name) / "data")
 
@@ -33,7 +34,7 @@ class Pgbench:
         """Start PostgreSQL and fill pgbench's tables."""
         try:
             await self._postgres.start()
-            await self._run("--initialize", "--quiet", f"--scale={SCALE}")
+            await self._run("--initialize", "--quiet", f"--scale={self._scale}")
         except BaseException:
             await self._end()
             raise

@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from purser_server.bench.casino import Casino, LedgerError
 from purser_server.bench.casino import Progress as Done
-from purser_server.bench.pgbench import Pgbench, PgbenchError
+from purser_server.bench.pgbench import DEFAULT_SCALE, Pgbench, PgbenchError
 from purser_server.bench.processes import Processes
 from purser_server.bench.report import Figures, Report
 from purser_server.bench.seamless import seamless_casino
@@ -46,6 +46,7 @@ class Plan:
     warm_up_s: float = 1.0
     workers: int = 1
     only: str = ""
+    pgbench_scale: int = DEFAULT_SCALE
 
     @property
     def workloads(self) -> list[Workload]:
@@ -70,7 +71,7 @@ async def run(plan: Plan, console: Console) -> Report:
 
 
 async def _run(plan: Plan, console: Console) -> Report:
-    async with Pgbench() as pgbench:
+    async with Pgbench(plan.pgbench_scale) as pgbench:
         with _bar(console, "PostgreSQL's pgbench", 1) as done:
             tps = [await pgbench.tps(plan.seconds)]
             done(1)

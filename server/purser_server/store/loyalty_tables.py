@@ -19,6 +19,18 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from purser_server.store.tables import metadata, time_column
 
+__all__ = (
+    "campaigns",
+    "holds",
+    "lots",
+    "metadata",
+    "owed_cashback",
+    "programs",
+    "redemptions",
+    "refunds",
+    "rewards",
+)
+
 # A player's points that arrived together; what is empty is no more. NULL never expires.
 lots = Table(
     "lots",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from purser_server.store import loyalty_tables
+from purser_server.store.loyalty_tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=loyalty_tables.lots.metadata,
+    target_metadata=metadata,
     transaction_per_migration=True,
 )
 with context.begin_transaction():

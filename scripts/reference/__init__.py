@@ -1,0 +1,1 @@
+"""Makes docs/reference, pages for people, of the comments in protos/."""
