@@ -26,7 +26,7 @@ from tests.support.process import ADMIN_KEY, PurserProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guide"
-TRANSFER_MODE = (GUIDE / "transfer-mode.md").read_text()
+GAME_SERVER = (GUIDE / "game-server.md").read_text()
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "clients" / "python" / "README.md",
@@ -38,7 +38,7 @@ Row = tuple[str, str, str]
 
 def stories() -> Iterator[Any]:
     """The worked examples of the guide: tables with the columns call, answer, balance."""
-    tables = TRANSFER_MODE.split("| call | answer | balance |\n| --- | --- | --- |\n")
+    tables = GAME_SERVER.split("| call | answer | balance |\n| --- | --- | --- |\n")
     for before, table in itertools.pairwise(tables):
         rows = re.findall(r"^\| `(.+)` \| (.+) \| (.+) \|$", table.split("\n\n")[0], re.M)
         title = before.strip().splitlines()[-1]
@@ -93,8 +93,9 @@ async def test_python_of_the_guide_runs_after_the_quick_start(
     casino: Client, installation: Installation
 ) -> None:
     begin = "from quickstart import *"
-    assert f"`{begin}`" in TRANSFER_MODE
-    retries, batch = re.findall(r"```python\n(.*?)```", TRANSFER_MODE, re.S)
+    pages = [(GUIDE / name).read_text() for name in ("calls.md", "transfer-mode.md")]
+    assert all(f"`{begin}`" in page for page in pages)
+    retries, batch = re.findall(r"```python\n(.*?)```", "".join(pages), re.S)
     api_key: str = casino.api_key  # type: ignore[attr-defined]
 
     async def run(program: str) -> str:
@@ -113,7 +114,11 @@ async def test_python_of_the_guide_runs_after_the_quick_start(
         return printed.decode()
 
     await run(f"{begin}\nmain()")
-    told = await run("\n".join([begin, retries, batch]))
+    balance = (
+        "print(WalletServiceStub(channel).GetBalance(GetBalanceRequest(player_id='alice'), **CALL))"
+    )
+    assert "minor_units: 11500" in await run("\n".join([begin, retries, balance]))
+    told = await run("\n".join([begin, batch]))
     assert told == "move-1-out EUR 110.00\nmove-1-in EUR 5.00\n"
 
 
