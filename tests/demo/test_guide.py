@@ -16,6 +16,13 @@ from typing import Any
 import grpc
 import pytest
 
+from purser.casino.v1.casino_callback_service_pb2 import PrizeCashbackRequest, PrizeCashbackResponse
+from purser.loyalty.v1.cashback_service_pb2 import (
+    IssueCashbackRequest,
+    IssueCashbackResponse,
+    RewardOrderRequest,
+)
+from purser.loyalty.v1.refund_service_pb2 import RefundRequest, RefundResponse
 from purser.wallet.v1.wallet_pb2 import RollbackOutcome, TransactionState, WinType
 from purser_server import cli
 from purser_server.domain.outcomes import Alert
@@ -164,8 +171,36 @@ async def test_python_of_loyalty_runs(casino: Client, installation: Installation
         stdout=asyncio.subprocess.PIPE,
     )
     told, _ = await asyncio.wait_for(process.communicate(), 60)
-    assert told.decode() == "1200 380 3800\n"
-    assert f"`{told.decode().strip()}`" in section
+    assert told.decode().endswith("92 points, worth 920 cents\n")
+    assert f"```\n{told.decode()}```" in section
+
+
+@pytest.mark.parametrize(
+    ("table", "names"),
+    [
+        ("cashback", (IssueCashbackRequest, RewardOrderRequest, IssueCashbackResponse)),
+        ("refund", (RefundRequest, RefundResponse)),
+        ("return of a prize", (PrizeCashbackRequest, PrizeCashbackResponse)),
+    ],
+)
+def test_readme_maps_field_names_to_ones_that_exist(table: str, names: tuple[Any, ...]) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (rows,) = re.findall(rf"^\| {table} \| here.*\n\| ---.*\n((?:\|.*\n)+)", readme, re.M)
+    fields = {field for message in names for field in fields_of(message.DESCRIPTOR)}
+    for row in rows.splitlines():
+        ours = re.findall(r"`([a-z_]+(?:\.[a-z_]+)*)`", row.split(" | ")[1])
+        assert set(ours) <= fields, row
+    assert len(rows.splitlines()) >= 7
+
+
+def fields_of(message: Any, above: str = "") -> Iterator[str]:
+    """Yield the paths of a message's fields, and the names of those of an answer's noun."""
+    for field in message.fields:
+        yield f"{above}{field.name}"
+        if field.message_type is not None:
+            yield from fields_of(field.message_type, f"{above}{field.name}.")
+            if field.name == "refund":
+                yield from fields_of(field.message_type)
 
 
 def test_operations_name_every_alert() -> None:
