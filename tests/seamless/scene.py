@@ -15,6 +15,9 @@ from tests.support.client import Client, Failure, Installation, new_id
 
 SECRET = "the casino's own secret, long enough"
 DEADLINE_MS = 1_000
+TOO_LATE = f"{DEADLINE_MS + 500}ms"
+"""After this long Purser has given a call up: for the faults late, before-late and delay."""
+
 SETTLED_WITHIN_S = 60.0
 
 COMPLETED = wallet_pb2.TRANSACTION_STATE_COMPLETED
