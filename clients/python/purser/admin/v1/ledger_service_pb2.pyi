@@ -37,7 +37,9 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     zero.
     """
     FINDING_KIND_BALANCE_MISMATCH: _FindingKind.ValueType  # 2
-    """An account's balance is not the sum of its postings."""
+    """An account's balance is not the sum of its postings. Or what was told of a
+    reward, of a refund or of cashback that is owed is not what was posted.
+    """
     FINDING_KIND_SEQUENCE_GAP: _FindingKind.ValueType  # 3
     """The sequence numbers of a wallet's postings do not run from 1 without gaps."""
     FINDING_KIND_POSTING_CHAIN_BROKEN: _FindingKind.ValueType  # 4
@@ -56,8 +58,9 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     """A transaction contradicts itself, or is booked where its type is never
     booked. For example its amount is not what it moved, a bet pays the player,
     a refused transaction moved money or does not say why it was refused, an
-    account is missing or of the wrong kind, operator or currency, or a win
-    names a bet that is not in its round.
+    account is missing or of the wrong kind, operator or currency, a win names a
+    bet that is not in its round, or a reward or a refund and its transaction do
+    not name each other.
     """
     FINDING_KIND_REVERSAL_MISMATCH: _FindingKind.ValueType  # 8
     """What is stored as rolled back is not what the rollbacks say: a reversal is
@@ -82,7 +85,9 @@ FINDING_KIND_ZERO_SUM_BROKEN: FindingKind.ValueType  # 1
 zero.
 """
 FINDING_KIND_BALANCE_MISMATCH: FindingKind.ValueType  # 2
-"""An account's balance is not the sum of its postings."""
+"""An account's balance is not the sum of its postings. Or what was told of a
+reward, of a refund or of cashback that is owed is not what was posted.
+"""
 FINDING_KIND_SEQUENCE_GAP: FindingKind.ValueType  # 3
 """The sequence numbers of a wallet's postings do not run from 1 without gaps."""
 FINDING_KIND_POSTING_CHAIN_BROKEN: FindingKind.ValueType  # 4
@@ -101,8 +106,9 @@ FINDING_KIND_TRANSACTION_MALFORMED: FindingKind.ValueType  # 7
 """A transaction contradicts itself, or is booked where its type is never
 booked. For example its amount is not what it moved, a bet pays the player,
 a refused transaction moved money or does not say why it was refused, an
-account is missing or of the wrong kind, operator or currency, or a win
-names a bet that is not in its round.
+account is missing or of the wrong kind, operator or currency, a win names a
+bet that is not in its round, or a reward or a refund and its transaction do
+not name each other.
 """
 FINDING_KIND_REVERSAL_MISMATCH: FindingKind.ValueType  # 8
 """What is stored as rolled back is not what the rollbacks say: a reversal is
