@@ -145,7 +145,7 @@ class Operator(_message.Message):
     def player_messages(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Texts that players see, by reason: the key is an ErrorReason without its
         prefix, such as "PLAYER_SUSPENDED". A reason that is not here, or whose text
-        is empty, has Purser's own text.
+        is empty, has Purser's own text. PrizeCashback.player_message shows them.
         """
 
     @_builtins.property
