@@ -31,6 +31,7 @@ from tests.support.calls import outcome
 from tests.support.client import BACKEND, GAME, LOYALTY, Client, Failure, Installation, eur
 from tests.support.databases import database_of_its_own
 from tests.support.hostile import Maker, path_exists
+from tests.support.prizes import PrizeDesk
 from tests.support.process import ADMIN_KEY, PurserProcess
 from tests.support.rpcs import RPCS, Rpc
 
@@ -53,6 +54,7 @@ MAKER = Maker(
         "hold_id": ("h1", "h2", "strangers-hold", ""),
         "refund_transaction_id": ("t1", "t4", "t5"),
         "redemption_transaction_id": ("t1", "t2", "t3", "bet"),
+        "prize_id": ("p1", "p2", "p3", "strangers-prize", ""),
         "campaign_id": ("campaign", "c1", "c2", "strangers-campaign"),
         "multiplier": ("2", "1.5", "0.000001", "1000", "0", "1000.1"),
         "points_per_unit": ("", "1", "0", "1000000", "1000000.000001"),
@@ -132,12 +134,26 @@ async def a_casino_with_a_witness(
                 transaction_id=f"gift-{number}", player_id="witness", points=9, reason="a gift"
             )
         )
+    await prizes_of(installation, "other", "strangers-player", "strangers-prize")
+    await prizes_of(installation, "victim", "witness", "p1", "w1", "w2")
+    await prizes_of(installation, "victim", "player", "p2", "p3")
     revoked: Any = await installation.new_client("victim")
     await installation.admin.operators.RevokeApiKey(
         operator_service_pb2.RevokeApiKeyRequest(key_id=revoked.key_id)
     )
     keys["revoked"] = revoked.api_key
     return casino, keys
+
+
+async def prizes_of(
+    installation: Installation, operator_id: str, player: str, *prizes: str
+) -> None:
+    """Grant prizes, of which those of the witness alone are returned."""
+    desk = await PrizeDesk.of(installation, operator_id)
+    for prize in prizes:
+        await desk.grant(player, prize, eur("1.00"))
+        if prize.startswith("w"):
+            await desk.give_back(player, f"of-{prize}", prize)
 
 
 def assert_from_the_catalogue(reason: str, metadata: Any, request: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser_server.ledger.ports import Request
 from purser_server.rpc.from_proto import command_of
-from purser_server.store import points_rows, statements
+from purser_server.store import points_rows, prizes_rows, statements
 from purser_server.store.writer import WRITER_SETTINGS, PostgresWriter
 from tests.support.databases import connected
 
@@ -37,6 +37,8 @@ POINTS_STATEMENTS = (
 ALL_STATEMENTS = {
     **{name: getattr(statements, name) for name in FLUSH_STATEMENTS},
     **{name: getattr(points_rows, name) for name in POINTS_STATEMENTS},
+    "PRIZES": prizes_rows.PRIZES,
+    "SAVE_PRIZES": prizes_rows.SAVE_PRIZES,
 }
 WITH_FEW_ROWS_PER_OPERATOR = ("operators_pkey", "journal_ends_pkey", "programs_pkey")
 
@@ -71,6 +73,10 @@ async def add_rows(connection: asyncpg.Connection, count: int) -> None:
     await connection.execute(
         "INSERT INTO holds SELECT operator_no, 'h' || player_no, player_no, 1, now(), '{}' "
         "FROM players"
+    )
+    await connection.execute(
+        "INSERT INTO prizes SELECT operator_no, 'p' || player_no, player_no, player_no, '', 'EUR', "
+        "100, now(), NULL, 1, '' FROM players"
     )
 
 

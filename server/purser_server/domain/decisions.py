@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.pending import Pending
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.points import Hold
+from purser_server.domain.prizes import Prize
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import RollbackOutcome, Transaction
 from purser_server.domain.values import value
@@ -56,14 +58,26 @@ class HoldAnswer:
     replayed: bool
 
 
+@value
+class PrizeAnswer:
+    """A prize as it is `now`: of grants and shipments, which post nothing."""
+
+    prize: Prize
+    now: datetime
+    replayed: bool
+
+
 Result = Answer | Refusal
 """What comes of one command that becomes a transaction."""
 
 PointsResult = Answer | HoldAnswer | Refusal
 """What comes of one command that concerns points."""
 
+PrizeResult = Answer | PrizeAnswer | Refusal
+"""What comes of one command that concerns a prize; a return that is denied has an answer."""
+
 AnyResult = Any
-"""A `Result`, or of a command that concerns points a `PointsResult`."""
+"""A `Result`, or of a command that concerns points or prizes theirs."""
 
 
 def group_failed(index: int) -> Refusal:

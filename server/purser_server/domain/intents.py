@@ -18,6 +18,7 @@ from purser_server.domain.money import amount_range, fits
 from purser_server.domain.outcomes import Phase, Report
 from purser_server.domain.pending import Delays, Pending
 from purser_server.domain.rollbacks import (
+    REVERSIBLE,
     bet_already_settled,
     give_back_bet,
     refuse_or_settle_early,
@@ -127,9 +128,9 @@ def begin_rollback(
     """
     if pending is not None:
         of = pending.transaction
-        if of.player_id != rollback.player_id or of.type is TransactionType.ROLLBACK:
+        if of.player_id != rollback.player_id or of.type not in REVERSIBLE:
             early = refuse_or_settle_early(rollback, of, at_casino=True)
-            assert isinstance(early, Refusal), "neither another's nor a rollback can be undone"
+            assert isinstance(early, Refusal), "neither another's nor this type can be undone"
             return early
         return bet_already_settled(of) if _is_paid(of, others) else Phase.WAITING
     early = refuse_or_settle_early(rollback, original, at_casino=True)
@@ -169,6 +170,8 @@ def complete(
         return accept_bet(bet_of(intent), round_)
     if intent.type is TransactionType.WIN:
         return accept_win(win_of(intent), round_, number)
+    if intent.type is TransactionType.PRIZE_CASHBACK:
+        return Decision(intent.currency_code, intent.amount, change=intent.amount)
     return _complete_rollback(original, round_)
 
 

@@ -16,7 +16,8 @@ from purser_server.domain.transactions import (
 )
 from purser_server.domain.wallet import insufficient_funds
 
-_REVERSIBLE = frozenset({TransactionType.BET, TransactionType.WIN})
+REVERSIBLE = frozenset({TransactionType.BET, TransactionType.WIN})
+"""What a game may have rolled back."""
 
 
 def refuse_or_settle_early(
@@ -33,7 +34,7 @@ def refuse_or_settle_early(
         return transaction_not_found(rollback.original_transaction_id)
     if original.state is TransactionState.TOMBSTONE:
         return Decision("", 0, outcome=RollbackOutcome.TOMBSTONED)
-    if original.type not in _REVERSIBLE:
+    if original.type not in REVERSIBLE:
         return _not_reversible(original)
     currency = original.currency_code
     if original.state is TransactionState.REFUSED:

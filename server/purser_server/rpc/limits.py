@@ -16,6 +16,7 @@ from purser_server.domain.money import Currencies
 from purser_server.rpc import checks
 from purser_server.rpc.loyalty_limits import LOYALTY_FIELDS
 from purser_server.rpc.points_limits import POINTS_FIELDS
+from purser_server.rpc.prizes_limits import PRIZES_FIELDS
 
 _PAGE = (("page_size", checks.page_size),)
 
@@ -135,6 +136,7 @@ FIELDS: Mapping[type[Message], tuple[tuple[str, checks.Check], ...]] = {
         ("note", checks.text(0, checks.MAX_NOTE)),
     ),
     **POINTS_FIELDS,
+    **PRIZES_FIELDS,
     **LOYALTY_FIELDS,
 }
 

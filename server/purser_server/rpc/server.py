@@ -20,6 +20,8 @@ from purser.admin.v1 import (
 from purser.loyalty.v1 import (
     points_service_pb2,
     points_service_pb2_grpc,
+    prize_cashback_service_pb2,
+    prize_cashback_service_pb2_grpc,
     program_service_pb2,
     program_service_pb2_grpc,
 )
@@ -34,6 +36,7 @@ from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
 from purser_server.rpc.points_service import PointsServicer
+from purser_server.rpc.prize_cashback_service import PrizeCashbackServicer
 from purser_server.rpc.program_service import ProgramServicer
 from purser_server.rpc.wallet_service import WalletServicer
 from purser_server.usecases.authentication import Authenticator
@@ -50,6 +53,7 @@ SERVICES = tuple(
         (operator_service_pb2, "OperatorService"),
         (ledger_service_pb2, "LedgerService"),
         (points_service_pb2, "PointsService"),
+        (prize_cashback_service_pb2, "PrizeCashbackService"),
     )
 )
 
@@ -73,6 +77,7 @@ class Services:
     operator: OperatorServicer
     ledger: LedgerServicer
     points: PointsServicer
+    prizes: PrizeCashbackServicer
 
 
 class PurserServer:
@@ -101,6 +106,9 @@ class PurserServer:
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(services.operator, add)
         ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(services.ledger, add)
         points_service_pb2_grpc.add_PointsServiceServicer_to_server(services.points, add)
+        prize_cashback_service_pb2_grpc.add_PrizeCashbackServiceServicer_to_server(
+            services.prizes, add
+        )
         self._health = _Health(stopping)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, add)
         reflection.enable_server_reflection(

@@ -161,6 +161,12 @@ transactions = Table(
     UniqueConstraint("operator_no", "transaction_id", name="transactions_id_key"),
     Index("transactions_by_player", "operator_no", "player_no", "transaction_no"),
     Index(
+        "transactions_of_prizes",
+        "operator_no",
+        "transaction_no",
+        postgresql_where=text("type = 9"),
+    ),
+    Index(
         "transactions_by_round",
         "operator_no",
         "round_no",
@@ -225,6 +231,8 @@ pending = Table(
     Column("attempts", Integer, nullable=False),
     Column("is_case", Boolean, nullable=False),
     Column("last_error", Text, nullable=False),
+    # The prize that it pays for; empty for all else.
+    Column("prize_id", Text, nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("operator_no", "transaction_id"),
     # The player first: in a small table both indexes would else seem alike to the planner.
     Index("pending_by_player", "player_no", "operator_no"),
@@ -324,6 +332,30 @@ redemptions = Table(
     Column("transaction_id", Text, nullable=False),
     Column("parts", JSONB, nullable=False),
     PrimaryKeyConstraint("operator_no", "transaction_id"),
+)
+
+# Prizes. None is ever stored as expired: that follows from the time.
+prizes = Table(
+    "prizes",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    Column("prize_id", Text, nullable=False),
+    Column("prize_no", BigInteger, nullable=False, autoincrement=False),
+    Column("player_no", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("currency_code", Text, nullable=False),
+    Column("cash_value", BigInteger, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    # NULL never expires.
+    Column("expire_time", DateTime(timezone=True)),
+    Column("state", SmallInteger, nullable=False),
+    # The transaction that returns it, or has returned it; empty for none.
+    Column("return_id", Text, nullable=False),
+    PrimaryKeyConstraint("operator_no", "prize_id"),
+    Index("prizes_by_number", "operator_no", "prize_no", unique=True),
+    # The player first: in a small table both indexes would else seem alike to the planner.
+    Index("prizes_by_player", "player_no", "operator_no", "prize_no"),
+    postgresql_with={"fillfactor": "80"},
 )
 
 # The versions of each operator's program.

@@ -13,6 +13,7 @@ from purser_server.domain.verification import MAX_FINDINGS, Finding, FindingKind
 from purser_server.store.engine import reading
 from purser_server.store.verification_balances import BALANCE_CHECKS
 from purser_server.store.verification_links import LINK_CHECKS
+from purser_server.store.verification_prizes import PRIZE_CHECKS
 from purser_server.store.verification_reversals import REVERSAL_CHECKS
 from purser_server.store.verification_rounds import ROUND_CHECKS
 from purser_server.store.verification_transactions import SHAPE
@@ -30,7 +31,14 @@ FROM (SELECT count(*) AS operators FROM operators o WHERE {o}) AS operators,
   (SELECT count(*) FILTER (WHERE o.opened) AS rounds FROM rounds o WHERE {o}) AS rounds
 """
 
-_CHECKS = (*BALANCE_CHECKS, *ROUND_CHECKS, SHAPE, *LINK_CHECKS, *REVERSAL_CHECKS)
+_CHECKS = (
+    *BALANCE_CHECKS,
+    *ROUND_CHECKS,
+    SHAPE,
+    *LINK_CHECKS,
+    *REVERSAL_CHECKS,
+    *PRIZE_CHECKS,
+)
 
 _NAMED = """
 SELECT f.*, coalesce(op.operator_id, '') AS operator_id, coalesce(p.player_id, '') AS player_id

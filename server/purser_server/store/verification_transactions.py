@@ -28,7 +28,7 @@ COMPLETED = int(TransactionState.COMPLETED)
 REFUSED = int(TransactionState.REFUSED)
 TOMBSTONE = int(TransactionState.TOMBSTONE)
 ROLLED_BACK = int(TransactionState.ROLLED_BACK)
-"""Of a row: that a casino's answer to a bet was never heard, and the bet was undone."""
+"""Of a row: that a casino's answer was never heard, and the bet or the prize was undone."""
 
 _TYPE_AND_STATE = (
     f"concat({named('o.type', TransactionType)}, ' ', {named('o.state', TransactionState)})"
@@ -38,7 +38,7 @@ _FLAGS = (
     f" WHEN {WIN} THEN {COUNTS_IN_ROUND | CLOSES_ROUND} WHEN {CLOSE} THEN {COUNTS_IN_ROUND}"
     " ELSE 0 END"
 )
-_AT_CASINO = f"CASE WHEN o.type IN ({BET}, {WIN}, {ROLLBACK}) THEN {AT_CASINO} ELSE 0 END"
+_AT_CASINO = f"CASE WHEN o.type IN ({BET}, {WIN}, {ROLLBACK}, {PRIZE}) THEN {AT_CASINO} ELSE 0 END"
 _POSTING = (
     "concat_ws(' ', 'change', o.change, 'sequence', o.sequence,"
     " 'balance before ' || o.balance_before,"
@@ -46,7 +46,7 @@ _POSTING = (
     " 'contra account' || CASE WHEN o.contra_account_no IS NULL THEN ' absent' END)"
 )
 
-_GAINS = f"{DEPOSIT}, {WIN}, {ROLLBACK}, {CASHBACK}, {ADJUSTMENT}, {REFUND}"
+_GAINS = f"{DEPOSIT}, {WIN}, {ROLLBACK}, {CASHBACK}, {PRIZE}, {ADJUSTMENT}, {REFUND}"
 _GIVES = f"{WITHDRAWAL}, {BET}, {ROLLBACK}, {REVERSAL}, {ADJUSTMENT}, {REDEMPTION}, {EXPIRY}"
 _MAY_NAME = f"{NOTHING}, {WIN}, {ROLLBACK}, {REVERSAL}, {REFUND}"
 
@@ -56,10 +56,12 @@ _SHAPE = (
         MALFORMED,
         "this type of transaction is never stored in this state",
         wrong=f"(o.state NOT IN ({COMPLETED}, {REFUSED}, {TOMBSTONE})"
-        f" AND (o.state, o.type, o.flags & {AT_CASINO}) <> ({ROLLED_BACK}, {BET}, {AT_CASINO}))"
-        f" OR o.type NOT BETWEEN {NOTHING} AND {EXPIRY} OR o.type = {PRIZE}"
+        f" AND NOT (o.state = {ROLLED_BACK} AND o.type IN ({BET}, {PRIZE})"
+        f" AND o.flags & {AT_CASINO} <> 0))"
+        f" OR o.type NOT BETWEEN {NOTHING} AND {EXPIRY}"
         f" OR (o.type = {NOTHING}) <> (o.state = {TOMBSTONE})",
-        expected="'COMPLETED or REFUSED, TOMBSTONE without a type, ROLLED_BACK of a casino''s bet'",
+        expected="'COMPLETED or REFUSED, TOMBSTONE without a type,"
+        " ROLLED_BACK of a casino''s bet or prize'",
         found=_TYPE_AND_STATE,
     ),
     Rule(
@@ -174,6 +176,13 @@ _SHAPE = (
         expected=f"CASE WHEN o.type IN ({NOTHING}, {ROLLBACK}) THEN 'a transaction id'"
         " ELSE 'no transaction id' END",
         found="o.related_id",
+    ),
+    Rule(
+        MALFORMED,
+        "the cashback of a prize names no prize, or something else does",
+        wrong=f"(o.type = {PRIZE}) <> (coalesce(o.detail ->> 'prize_id', '') <> '')",
+        expected=f"CASE WHEN o.type = {PRIZE} THEN 'a prize' ELSE 'no prize' END",
+        found="o.detail ->> 'prize_id'",
     ),
     Rule(
         MALFORMED,

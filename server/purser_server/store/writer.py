@@ -39,6 +39,7 @@ from purser_server.store.changes import case_columns, pending_columns, save_colu
 from purser_server.store.faults import CONNECTION_FAULTS, translate
 from purser_server.store.points_loading import load_points
 from purser_server.store.points_rows import SAVE_POINTS, points_columns
+from purser_server.store.prizes_rows import SAVE_PRIZES, load_prizes, prize_columns
 from purser_server.store.rows import pending_from_row, round_from_row, transaction_from_row
 from purser_server.store.wanted import references, rounds_named, rounds_of_rollbacks
 
@@ -198,6 +199,7 @@ class PostgresWriter:
             flush, rounds = await self._rounds(requests, players, known)
             mode_changes, seamless = _modes(flush["modes"])
             loyalty = await load_points(self._live, requests, players, wallets)
+            prizes = await load_prizes(self._live, requests)
             return Loaded(
                 numbers_from=flush["numbers_from"],
                 now=flush["now"],
@@ -211,6 +213,7 @@ class PostgresWriter:
                 pending=await self._pending(requests, players, seamless),
                 mode_changes=mode_changes,
                 loyalty=loyalty,
+                prizes=prizes,
             )
 
     async def _lock_wallets(
@@ -344,6 +347,8 @@ class PostgresWriter:
                     raise ContentionError("another writer was given the same id")
             if changes.loyalty:
                 await self._live.execute(SAVE_POINTS, *points_columns(changes.loyalty))
+            if changes.prizes:
+                await self._live.execute(SAVE_PRIZES, *prize_columns(changes.prizes))
             if changes.ended_cases:
                 await self._live.execute(sql.END_CASES, time, *case_columns(changes))
 
