@@ -12,6 +12,7 @@ from google.rpc.status_pb2 import Status
 
 from purser.admin.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from purser.admin.v1.operator_service_pb2_grpc import OperatorServiceStub
+from purser.loyalty.v1.prize_cashback_service_pb2_grpc import PrizeCashbackServiceStub
 from purser.wallet.v1.player_service_pb2_grpc import PlayerServiceStub
 from purser.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
@@ -47,6 +48,7 @@ class Client:
         self.players = PlayerServiceStub(self._channel)
         self.operators = OperatorServiceStub(self._channel)
         self.ledger = LedgerServiceStub(self._channel)
+        self.prizes = PrizeCashbackServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self

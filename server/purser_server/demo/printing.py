@@ -94,7 +94,7 @@ class Narrator:
 
 
 def _line(mark: str, style: str, what: str, who: str, *outcome: str | tuple[str, str]) -> Text:
-    return Text.assemble(f"{_INDENT} ", (f"{mark:<2}", style), f"{what:<17}{who:<11}", *outcome)
+    return Text.assemble(f"{_INDENT} ", (f"{mark:<2}", style), f"{what + ' ':<17}{who:<11}", *outcome)
 
 
 def _figures(metadata: Mapping[str, str]) -> str:

@@ -8,10 +8,11 @@ import time
 
 from rich.console import Console
 
-from purser_server.demo import casino_chapters, chapters
+from purser_server.demo import casino_chapters, chapters, prize_chapters
 from purser_server.demo.client import Client, Refused
 from purser_server.demo.printing import Narrator
 from purser_server.demo.program import ProgramError
+from purser_server.demo.requests import PLAYER
 from purser_server.demo.server_process import (
     ServerProcess,
     running_server,
@@ -75,6 +76,7 @@ def _play_as_client(narrator: Narrator, server: ServerProcess) -> None:
             chapters.send_atomic_group(stage)
             chapters.leave(stage, session_id)
             history = chapters.read_history(stage)
+            history.append(prize_chapters.return_prize(stage, PLAYER))
         others = casino_chapters.play(narrator, admin, server.address)
         chapters.verify(narrator, admin, [*history, *others])
 
