@@ -224,8 +224,9 @@ async def test_an_operators_own_words_reach_the_player(scene: Scene) -> None:
 async def test_a_wallet_that_cannot_hold_it_refuses_and_the_prize_stays(scene: Scene) -> None:
     most = money(str(2**63 - 1), "EUR", 0)
     await scene.desk.grant(scene.ann, value=most)
-    with refused("AMOUNT_RANGE"):
+    with refused("AMOUNT_RANGE") as failure:
         await scene.desk.give_back(scene.ann)
+    assert failure.metadata["currency_code"] == "EUR"
     assert (await scene.has(), await scene.desk.state()) == (1_000, GRANTED)
     with refused("TRANSACTION_NOT_FOUND"):
         await scene.desk.cashback()

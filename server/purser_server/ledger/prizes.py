@@ -7,6 +7,7 @@ from typing import Any
 
 from purser_server.domain.decisions import Answer, PrizeAnswer, PrizeResult
 from purser_server.domain.errors import Refusal
+from purser_server.domain.money import amount_range, fits
 from purser_server.domain.outcomes import Phase
 from purser_server.domain.players import player_not_found
 from purser_server.domain.prize_cashbacks import casino_unheard, replay_return
@@ -159,12 +160,12 @@ class PrizeRules:
         if isinstance(wallet, Refusal):
             return wallet
         refusal = refuse_return(prize, wallet.player_status, state.now)
-        if refusal is not None and not refusal.is_final:
-            return refusal
-        if refusal is None and asked.is_unheard and operator in self._seamless:
-            refusal = casino_unheard(asked.transaction_id)
         if refusal is not None:
-            return self._deny(operator, asked, prize, refusal)
+            return self._deny(operator, asked, prize, refusal) if refusal.is_final else refusal
+        if operator in self._seamless:
+            return self._ask(operator, asked, prize)
+        if not fits(wallet.balance + prize.cash_value):
+            return amount_range(prize.currency_code)
         return self._pay(operator, asked, prize)
 
     def _deny(
@@ -176,16 +177,22 @@ class PrizeRules:
         return Answer(denied, replayed=False)
 
     def _pay(self, operator: int, asked: ReturnPrize, prize: Prize) -> PrizeResult:
-        """Let the wallet have the prize's cash value, or the casino be asked to pay it."""
-        is_seamless = operator in self._seamless
-        step = PrizeStep.ASK if is_seamless else PrizeStep.PAY
-        after = self._book.step(operator, prize, step, asked.transaction_id)
-        assert after is not None, "what cannot be returned was refused"
-        if is_seamless:
-            intent = self._transaction(asked, prize, TransactionState.PENDING)
-            return self._keep_intent(operator, intent, Phase.SENDING)
+        """Let the wallet have the prize's cash value."""
+        self._must_step(operator, asked, prize, PrizeStep.PAY)
         paid = self._transaction(asked, prize, TransactionState.COMPLETED)
         return Answer(self._state.record_posting(operator, paid), replayed=False)
+
+    def _ask(self, operator: int, asked: ReturnPrize, prize: Prize) -> PrizeResult:
+        """Store what the casino is asked then, or that nobody can be asked."""
+        if asked.is_unheard:
+            return self._deny(operator, asked, prize, casino_unheard(asked.transaction_id))
+        self._must_step(operator, asked, prize, PrizeStep.ASK)
+        intent = self._transaction(asked, prize, TransactionState.PENDING)
+        return self._keep_intent(operator, intent, Phase.SENDING)
+
+    def _must_step(self, operator: int, asked: ReturnPrize, prize: Prize, step: PrizeStep) -> None:
+        after = self._book.step(operator, prize, step, asked.transaction_id)
+        assert after is not None, "what cannot be returned was refused"
 
     def _transaction(
         self,

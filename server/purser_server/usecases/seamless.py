@@ -110,9 +110,9 @@ class SeamlessMovements:
         gate = self._casinos.gate(operator)
         is_probe = False
         if isinstance(command, ReturnPrize) and gate.is_open:
-            # What is known, and what cannot be returned, is told all the same.
-            is_probe = gate.may_send()
-            command = replace(command, is_unheard=not is_probe)
+            if not gate.may_send():
+                return await self._unheard(operator, command)
+            is_probe = gate.is_open
         if isinstance(command, Bet) and gate.is_open:
             # What is known is told without a call, and takes the probe from nobody.
             known = await self._history.transaction(operator, command.transaction_id)
@@ -123,6 +123,14 @@ class SeamlessMovements:
         # A movement that was begun goes on, whether or not its caller still waits.
         work = self._execute(operator, gate, command, is_probe=is_probe)
         return await asyncio.shield(self._begin(work))
+
+    async def _unheard(self, operator: int, asked: ReturnPrize) -> Answer:
+        """Let the return of a prize fail at once; what is known is told all the same.
+
+        It takes no place: they may all be held by calls that hang. Raises RefusedError.
+        """
+        request = Request(operator, replace(asked, is_unheard=True))
+        return _answer_of(await self._ledger.execute(request))
 
     async def _execute(
         self, operator: int, gate: Gate, command: Command | ReturnPrize, *, is_probe: bool
