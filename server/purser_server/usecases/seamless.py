@@ -271,6 +271,10 @@ class SeamlessMovements:
         answer = await self._settle(operator, pending, report)
         self._reached(Step.OUTCOME_STORED)
         self._raise_alerts(seamless, pending, report, answer)
+        if report.message and pending.transaction.type is TransactionType.PRIZE_CASHBACK:
+            # The player hears our words, and people may want the casino's.
+            words = report.outcome.name, report.message
+            _log.info("the casino on %s: %s %s", pending.transaction.transaction_id, *words)
         return answer
 
     async def _ask(self, operator: int, seamless: Seamless, pending: Pending) -> Report:

@@ -671,7 +671,7 @@ class OpenCase(_message.Message):
     """The player."""
     attempts: _builtins.int
     """How often the casino was asked in vain what is asked now: for the movement,
-    or, of a bet, for its rollback.
+    or, of a bet or a prize, for its rollback.
     """
     last_error: _builtins.str
     """What the last attempt brought: an outcome or a status, and the casino's words."""
