@@ -26,6 +26,8 @@ from purser.loyalty.v1.refund_service_pb2 import RefundRequest, RefundResponse
 from purser.wallet.v1.wallet_pb2 import RollbackOutcome, TransactionState, WinType
 from purser_server import cli
 from purser_server.domain.outcomes import Alert
+from purser_server.domain.prize_cashbacks import PLAYER_MESSAGES, CashbackState
+from purser_server.domain.prizes import PrizeState
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
 from tests.support.client import LOYALTY, Client, Installation, eur, failure_of
@@ -160,6 +162,27 @@ async def test_python_of_seamless_mode_runs(casino: Client, installation: Instal
     await casino.close_round(player, "r")
     assert await run(switch, "127.0.0.1:1") == "WALLET_MODE_SEAMLESS\n"
     assert await run(results) == "EUR kept 1000 of 1000\n"
+
+
+async def test_python_of_prizes_runs(casino: Client, installation: Installation) -> None:
+    page = (GUIDE / "prizes.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    loyalty: Any = await installation.new_client(casino.operator_id, LOYALTY)  # type: ignore[attr-defined]
+    player = await casino.new_player(money=eur("10.00"))
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program, installation.address, loyalty.api_key, player),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _errors = await asyncio.wait_for(process.communicate(), 60)
+        assert f"`{told.decode().strip()}`" in page
+    assert await casino.balance(player) == 3_500
+
+
+def test_the_page_of_prizes_names_every_state_and_every_reason_with_words() -> None:
+    page = (GUIDE / "prizes.md").read_text()
+    for name in (*PrizeState.__members__, *CashbackState.__members__, *PLAYER_MESSAGES):
+        assert f"`{name}`" in page, name
 
 
 async def test_python_of_loyalty_runs(casino: Client, installation: Installation) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from purser.admin.v1.ledger_service_pb2 import VerifyLedgerRequest
-from purser.admin.v1.operator_pb2 import API_KEY_ROLE_BACKEND
+from purser.admin.v1.operator_pb2 import API_KEY_ROLE_BACKEND, API_KEY_ROLE_LOYALTY
 from purser.admin.v1.operator_service_pb2 import CreateApiKeyRequest, CreateOperatorRequest
 from purser.error.v1.error_reason_pb2 import ErrorReason
 from purser.wallet.v1.player_service_pb2 import CreatePlayerRequest
@@ -56,9 +56,11 @@ def set_up_casino(narrator: Narrator, admin: Client) -> str:
     narrator.step("CreateOperator", OPERATOR, "created")
     made = admin.call(
         admin.operators.CreateApiKey,
-        CreateApiKeyRequest(operator_id=OPERATOR, roles=[API_KEY_ROLE_BACKEND]),
+        CreateApiKeyRequest(
+            operator_id=OPERATOR, roles=[API_KEY_ROLE_BACKEND, API_KEY_ROLE_LOYALTY]
+        ),
     )
-    narrator.step("CreateApiKey", OPERATOR, f"{made.key_id}, role backend")
+    narrator.step("CreateApiKey", OPERATOR, f"{made.key_id}, roles backend and loyalty")
     return made.api_key
 
 

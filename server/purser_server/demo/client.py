@@ -14,6 +14,7 @@ from purser.admin.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from purser.admin.v1.operator_service_pb2_grpc import OperatorServiceStub
 from purser.loyalty.v1.cashback_service_pb2_grpc import CashbackServiceStub
 from purser.loyalty.v1.points_service_pb2_grpc import PointsServiceStub
+from purser.loyalty.v1.prize_cashback_service_pb2_grpc import PrizeCashbackServiceStub
 from purser.loyalty.v1.program_service_pb2_grpc import ProgramServiceStub
 from purser.loyalty.v1.refund_service_pb2_grpc import RefundServiceStub
 from purser.wallet.v1.player_service_pb2_grpc import PlayerServiceStub
@@ -55,6 +56,7 @@ class Client:
         self.operators = OperatorServiceStub(self._channel)
         self.ledger = LedgerServiceStub(self._channel)
         self.refunds = RefundServiceStub(self._channel)
+        self.prizes = PrizeCashbackServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self

@@ -99,7 +99,8 @@ class Narrator:
 
 
 def _line(mark: str, style: str, what: str, who: str, *outcome: str | tuple[str, str]) -> Text:
-    return Text.assemble(f"{_INDENT} ", (f"{mark:<2}", style), f"{what:<17}{who:<14}", *outcome)
+    names = f"{what + ' ':<17}{who:<14}"
+    return Text.assemble(f"{_INDENT} ", (f"{mark:<2}", style), names, *outcome)
 
 
 def _figures(metadata: Mapping[str, str]) -> str:

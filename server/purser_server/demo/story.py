@@ -8,10 +8,17 @@ import time
 
 from rich.console import Console
 
-from purser_server.demo import casino_chapters, chapters, loyalty_chapters, refund_chapters
+from purser_server.demo import (
+    casino_chapters,
+    chapters,
+    loyalty_chapters,
+    prize_chapters,
+    refund_chapters,
+)
 from purser_server.demo.client import Client, Refused
 from purser_server.demo.printing import Narrator
 from purser_server.demo.program import ProgramError
+from purser_server.demo.requests import PLAYER
 from purser_server.demo.server_process import (
     ServerProcess,
     running_server,
@@ -74,7 +81,9 @@ def _play_as_client(narrator: Narrator, server: ServerProcess) -> None:
             chapters.send_batch(stage)
             chapters.send_atomic_group(stage)
             chapters.leave(stage, session_id)
-            transactions = len(chapters.read_history(stage))
+            history = chapters.read_history(stage)
+            history.append(prize_chapters.return_prize(stage, PLAYER))
+            transactions = len(history)
             transactions += len(casino_chapters.play(narrator, admin, server.address))
             transactions += _play_loyalty(narrator, admin, casino, server.address)
         chapters.verify(narrator, admin, transactions)
