@@ -40,6 +40,7 @@ from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
 from purser_server.rpc.points_service import PointsServicer
+from purser_server.rpc.prize_cashback_service import PrizeCashbackServicer
 from purser_server.rpc.program_service import ProgramServicer
 from purser_server.rpc.refund_service import RefundServicer
 from purser_server.rpc.server import PurserServer, ServerLimits, Services, credentials_of
@@ -56,6 +57,7 @@ from purser_server.store.operators import PostgresOperators
 from purser_server.store.pending import PostgresPending
 from purser_server.store.players import PostgresPlayers
 from purser_server.store.points import PostgresPoints
+from purser_server.store.prizes import PostgresPrizes
 from purser_server.store.programs import PostgresPrograms
 from purser_server.store.refunds import PostgresRefunds
 from purser_server.store.rewards import PostgresRewards
@@ -74,6 +76,7 @@ from purser_server.usecases.movements import Movements
 from purser_server.usecases.operators import Operators
 from purser_server.usecases.players import Players
 from purser_server.usecases.points import PointsUse
+from purser_server.usecases.prizes import Prizes
 from purser_server.usecases.programs import Programs
 from purser_server.usecases.refunds import Refunds
 from purser_server.usecases.seamless import SeamlessMovements
@@ -341,9 +344,10 @@ def _make_services(
 ) -> Services:
     players = Players(PostgresPlayers(engine), mode.modes)
     balances = Balances(players, mode.modes, mode.movements)
+    movements = Movements(ledger, mode.modes, mode.movements)
     return Services(
         wallet=WalletServicer(
-            Movements(ledger, mode.modes, mode.movements),
+            movements,
             balances,
             Sessions(PostgresSessions(engine), balances),
             History(PostgresHistory(engine)),
@@ -357,6 +361,7 @@ def _make_services(
         ledger=LedgerServicer(admin.verification, admin.game_results, admin.cases),
         points=PointsServicer(points),
         refund=RefundServicer(Refunds(ledger, PostgresRefunds(engine))),
+        prizes=PrizeCashbackServicer(Prizes(ledger, movements, PostgresPrizes(engine))),
     )
 
 

@@ -20,6 +20,7 @@ from purser.wallet.v1.wallet_pb2 import TRANSACTION_TYPE_BET, Transaction
 from purser_server.bench.casino import FUNDS, Casino, LedgerError, new_id, pairs
 from purser_server.bench.run import Plan
 from purser_server.bench.seamless import seamless_casino
+from purser_server.bench.shop import Shop, issue_cashback
 from purser_server.bench.window import Window
 from purser_server.bench.workloads import WORKLOADS, Workload, anyone, one, zipf
 from tests.support.leftovers import processes_of
@@ -121,6 +122,20 @@ async def test_a_seamless_figure_does_not_count_when_the_casino_has_other_money_
 
         with pytest.raises(LedgerError, match="the casino has 999999999997 of player-0, but -3 is"):
             await casino.verify([])
+
+
+async def test_cashback_does_not_count_when_a_player_has_other_points_than_were_acknowledged(
+    casino: Casino,
+) -> None:
+    shop, player = Shop(casino), casino.players[0]
+    await shop.open()
+    reward = await issue_cashback(shop, player, new_id())
+    casino.points[player] = reward.reward_equivalent_points
+    await shop.verify([player])
+    casino.points[player] += 1
+
+    with pytest.raises(LedgerError, match="player-0 has 52 points, but 53 were acknowledged"):
+        await shop.verify([player])
 
 
 def test_the_name_of_a_workload_chooses_it_alone_and_a_part_all_that_have_it() -> None:

@@ -242,13 +242,6 @@ class MistakesIdsOfOtherKinds(Rules):
         return DUPLICATE if asked.kind != known.movement.kind else super().remembered(asked, known)
 
 
-class KeepsPrizes(Rules):
-    def undo(self, original: Known) -> Verdict:
-        if original.movement.kind is Kind.PRIZE_CASHBACK:
-            return Verdict(Outcome.STANDS)
-        return super().undo(original)
-
-
 class AcceptsAnySignature(SignatureCheck):
     def problem(self, path: str, metadata: Any, request: bytes) -> str:
         return ""
@@ -373,7 +366,6 @@ BREAKAGES = [
     Breakage("takes a bet twice", ("bet-replayed",), pays_again(Kind.BET, -1)),
     Breakage("pays a win twice", ("win-replayed",), pays_again(Kind.WIN, 1)),
     Breakage("undoes twice under one id", ("rollback-replayed",), pays_again(Kind.ROLLBACK, 1)),
-    Breakage("pays a prize twice", ("prize-replayed",), pays_again(Kind.PRIZE_CASHBACK, 1)),
     Breakage("undoes twice under two ids", ("bet-rolled-back-by-two-ids",), UndoesTwice),
     Breakage("forgets refusals", ("refusal-is-final",), ForgetsRefusals),
     Breakage("forgets rollbacks", ("bet-replayed-after-rollback",), ForgetsRollbacks),
@@ -401,7 +393,6 @@ BREAKAGES = [
     Breakage("refuses a stake of zero", ("zero-amounts",), RefusesZero),
     Breakage("keeps the last coin", ("whole-balance",), KeepsTheLastCoin),
     Breakage("plays for anyone", ("unknown-player",), PlaysForAnyone),
-    Breakage("keeps prizes", ("prize-rolled-back",), KeepsPrizes),
     Breakage(
         "accepts any signature",
         ("bad-signature", "missing-signature", "signature-over-other-bytes", "clock-behind"),

@@ -15,7 +15,9 @@ from purser_server.conformance.caller import Target
 from purser_server.conformance.registry import CASES, case
 from purser_server.conformance.runner import CannotRunError, Case, Run, cases
 from tests.conformance.broken import BREAKAGES, Breakage
+from tests.conformance.broken_prizes import PRIZE_BREAKAGES
 
+EVERY_BREAKAGE = [*BREAKAGES, *PRIZE_BREAKAGES]
 OPERATOR, SECRET, START = "lucky", "the secret of lucky", 100_000
 
 
@@ -62,7 +64,7 @@ async def test_every_case_says_what_was_sent_and_what_came() -> None:
 
 
 @pytest.mark.parametrize(
-    "breakage", BREAKAGES, ids=lambda breakage: "-".join((breakage.name, breakage.cases[0]))
+    "breakage", EVERY_BREAKAGE, ids=lambda breakage: "-".join((breakage.name, breakage.cases[0]))
 )
 async def test_a_casino_that_breaks_a_rule_fails_its_case(breakage: Breakage) -> None:
     casino = a_casino(rules=breakage.rules, check=breakage.check, service=breakage.service)
@@ -75,13 +77,13 @@ async def test_a_casino_that_breaks_a_rule_fails_its_case(breakage: Breakage) ->
 
 
 async def test_a_defect_in_one_place_does_not_fail_everything() -> None:
-    chosen = {each.name: each for each in BREAKAGES}
+    chosen = {each.name: each for each in EVERY_BREAKAGE}
     for name, fails in (
         ("signs the message", ["received-bytes"]),
         ("limits rounds to 100 bets", ["101-bets-in-one-round"]),
         ("forgets refusals", ["refusal-is-final"]),
         ("serves any operator", ["unknown-operator"]),
-        ("keeps prizes", ["prize-rolled-back"]),
+        ("complains of spent prizes", ["spent-prize-stands"]),
     ):
         breakage = chosen[name]
         casino = a_casino(rules=breakage.rules, check=breakage.check, service=breakage.service)

@@ -9,11 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from purser_server.demo import casino_chapters, chapters, story
+from purser_server.demo import casino_chapters, chapters, loyalty_chapters, story
+from purser_server.demo.loyalty_orders import PURCHASES
 from purser_server.demo.requests import deposit
 from purser_server.demo.stage import Stage
 from tests.support.leftovers import processes_of
@@ -88,18 +90,43 @@ def test_demo_plays_the_whole_story(tmpdir_of_demo: Path) -> None:
         "Bet bet-2 not known: CASINO_UNREACHABLE state PENDING",
         "GetTransaction bet-2 ROLLED_BACK",
         "Bet bet-2 refused: TRANSACTION_ROLLED_BACK replayed true",
-        "Purser recorded bob € 100.00 +€ 15.00 = € 115.00",
-        "GetBalance bob the casino has € 115.00",
+        "PrizeCashback return-1 CONFIRMED: balance € 25.00",
+        "OrderPrizeShipment prize-1 refused: PRIZE_NOT_SHIPPABLE state CASHED_BACK",
+        "PrizeCashback return-1 FAILED",
+        "GetPrize prize-1 GRANTED again after",
+        "PrizeCashback return-2 CONFIRMED: the casino has € 140.00",
+        "Purser recorded bob € 100.00 +€ 40.00 = € 140.00",
+        "GetBalance bob the casino has € 140.00",
         "purser-casino ended with exit code 0",
-        "RewardOrder Lisa ORDER-56789 earned 80 points",
+        "QuoteOrder Lisa 80 points, and nothing is stored yet",
+        "RewardOrder ORDER-54321 Sarah earns 12 points, worth € 1.20",
+        "RewardOrder ORDER-98765 John earns 75 points, worth € 7.50",
+        "RewardOrder ORDER-11111 Emma earns 30 points, worth € 3.00",
+        "RewardOrder ORDER-56789 Lisa earns 80 points, worth € 8.00",
+        "who product qty net rate multiplier campaign exact points",
+        "Sarah shoes001 1 € 12.50 1 1 - 12.5 12",
+        "John console001 1 € 25.00 1 3 triple-games 75 75",
+        "Lisa yoga_mat001 3 € 30.00 1 2 double-health 60 60",
+        "bottle001 2 € 10.00 1 2 double-health 20 20",
+        "IssueCashback TXN987654321 € 150.75 earns 150 points, worth € 15.00",
+        "IssueCashback TXN987654321 replayed",
+        "HoldPoints checkout-1 50 points are set aside for € 5.00",
+        "GetPointsBalance 100 to spend (€ 10.00), 50 held",
+        "tea001 0.375 € 5.04 1 1 - 5.04 5",
+        "GetHold checkout-1 captured by the order",
+        "ORDER-20001 REDEMPTION -50 150 100 checkout-1",
+        "ORDER-20001 REWARD +14 100 114",
+        "IssueCashback TXN987654322 € 150.75 earns € 150.75 and 0 points",
+        "GetBalance cust_12345abc € 150.75, to play with",
+        "GetPointsBalance 100 to spend (€ 10.00), 14 pending",
         "txn_sarah001 reverses ORDER-54321: amount 12.50; shoes001, quantity 1, price 12.50",
-        "Refund Sarah 12 points and € 12.50",
-        "Refund John 75 points and € 25.00",
+        "Refund Sarah 12 points and € 12.50, 0 points stay",
+        "Refund John 75 points and € 25.00, 0 points stay",
         "txn_emma003 reverses ORDER-11111: amount 15.00; no lines",
-        "Refund Emma 0 points and € 15.00",
-        "Refund Lisa 40 points and € 20.00",
-        "operators 3",
-        "transactions 25",
+        "Refund Emma 0 points and € 15.00, 30 points stay",
+        "Refund Lisa 40 points and € 20.00, 40 points stay",
+        "operators 2",
+        "transactions 33",
         "the ledger is consistent",
         "ended with exit code 0",
         "All of it came true",
@@ -169,4 +196,18 @@ def test_demo_fails_when_the_casino_keeps_a_stake_that_nobody_knows_of(
     assert story.play() == 1
     said = " ".join(capsys.readouterr().err.split())
     assert "The demo failed: bet-2 is still pending after 1 s" in said
+    assert_nothing_left(tmpdir_of_demo)
+
+
+def test_demo_fails_when_an_order_earns_something_else(
+    tmpdir_of_demo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {**PURCHASES, "Lisa": replace(PURCHASES["Lisa"], earns=(40, 40))}
+    monkeypatch.setattr(loyalty_chapters, "PURCHASES", wrong)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmpdir_of_demo))
+    monkeypatch.setenv("TMPDIR", str(tmpdir_of_demo))
+    assert story.play() == 1
+    said = " ".join(capsys.readouterr().err.split())
+    wanted = "the points of each line of ORDER-56789 should be [40, 40], but is [60, 20]"
+    assert f"The demo failed: {wanted}" in said
     assert_nothing_left(tmpdir_of_demo)

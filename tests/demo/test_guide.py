@@ -16,9 +16,18 @@ from typing import Any
 import grpc
 import pytest
 
+from purser.casino.v1.casino_callback_service_pb2 import PrizeCashbackRequest, PrizeCashbackResponse
+from purser.loyalty.v1.cashback_service_pb2 import (
+    IssueCashbackRequest,
+    IssueCashbackResponse,
+    RewardOrderRequest,
+)
+from purser.loyalty.v1.refund_service_pb2 import RefundRequest, RefundResponse
 from purser.wallet.v1.wallet_pb2 import RollbackOutcome, TransactionState, WinType
 from purser_server import cli
 from purser_server.domain.outcomes import Alert
+from purser_server.domain.prize_cashbacks import PLAYER_MESSAGES, CashbackState
+from purser_server.domain.prizes import PrizeState
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
 from tests.support.client import LOYALTY, Client, Installation, eur, failure_of
@@ -26,7 +35,7 @@ from tests.support.process import ADMIN_KEY, PurserProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guide"
-TRANSFER_MODE = (GUIDE / "transfer-mode.md").read_text()
+GAME_SERVER = (GUIDE / "game-server.md").read_text()
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "clients" / "python" / "README.md",
@@ -39,7 +48,7 @@ Row = tuple[str, str, str]
 
 def stories() -> Iterator[Any]:
     """The worked examples of the guide: tables with the columns call, answer, balance."""
-    tables = TRANSFER_MODE.split("| call | answer | balance |\n| --- | --- | --- |\n")
+    tables = GAME_SERVER.split("| call | answer | balance |\n| --- | --- | --- |\n")
     for before, table in itertools.pairwise(tables):
         rows = re.findall(r"^\| `(.+)` \| (.+) \| (.+) \|$", table.split("\n\n")[0], re.M)
         title = before.strip().splitlines()[-1]
@@ -94,8 +103,9 @@ async def test_python_of_the_guide_runs_after_the_quick_start(
     casino: Client, installation: Installation
 ) -> None:
     begin = "from quickstart import *"
-    assert f"`{begin}`" in TRANSFER_MODE
-    retries, batch = re.findall(r"```python\n(.*?)```", TRANSFER_MODE, re.S)
+    pages = [(GUIDE / name).read_text() for name in ("calls.md", "transfer-mode.md")]
+    assert all(f"`{begin}`" in page for page in pages)
+    retries, batch = re.findall(r"```python\n(.*?)```", "".join(pages), re.S)
     api_key: str = casino.api_key  # type: ignore[attr-defined]
 
     async def run(program: str) -> str:
@@ -114,7 +124,11 @@ async def test_python_of_the_guide_runs_after_the_quick_start(
         return printed.decode()
 
     await run(f"{begin}\nmain()")
-    told = await run("\n".join([begin, retries, batch]))
+    balance = (
+        "print(WalletServiceStub(channel).GetBalance(GetBalanceRequest(player_id='alice'), **CALL))"
+    )
+    assert "minor_units: 11500" in await run("\n".join([begin, retries, balance]))
+    told = await run("\n".join([begin, batch]))
     assert told == "move-1-out EUR 110.00\nmove-1-in EUR 5.00\n"
 
 
@@ -150,21 +164,67 @@ async def test_python_of_seamless_mode_runs(casino: Client, installation: Instal
     assert await run(results) == "EUR kept 1000 of 1000\n"
 
 
-async def test_the_programs_of_loyalty_run(casino: Client, installation: Installation) -> None:
-    section = (ROOT / "README.md").read_text().split("## Loyalty")[1]
-    programs = re.findall(r"```python\n(.*?)```", section, re.S)
+async def test_python_of_prizes_runs(casino: Client, installation: Installation) -> None:
+    page = (GUIDE / "prizes.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.S)
     loyalty: Any = await installation.new_client(casino.operator_id, LOYALTY)  # type: ignore[attr-defined]
-    player = await casino.new_player()
-    # One after the other: the second is rewarded by the program that the first one sets.
-    for program, expected in zip(programs, ["1200 380 3800\n", "37 25\n2500 12\n"], strict=True):
+    player = await casino.new_player(money=eur("10.00"))
+    for _ in range(2):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", program, installation.address, loyalty.api_key, player),
             stdout=asyncio.subprocess.PIPE,
         )
-        told, _ = await asyncio.wait_for(process.communicate(), 60)
-        assert told.decode() == expected
-        for line in told.decode().splitlines():
-            assert f"`{line}`" in section
+        told, _errors = await asyncio.wait_for(process.communicate(), 60)
+        assert f"`{told.decode().strip()}`" in page
+    assert await casino.balance(player) == 3_500
+
+
+def test_the_page_of_prizes_names_every_state_and_every_reason_with_words() -> None:
+    page = (GUIDE / "prizes.md").read_text()
+    for name in (*PrizeState.__members__, *CashbackState.__members__, *PLAYER_MESSAGES):
+        assert f"`{name}`" in page, name
+
+
+async def test_python_of_loyalty_runs(casino: Client, installation: Installation) -> None:
+    section = (ROOT / "README.md").read_text().split("## Loyalty")[1]
+    program = re.findall(r"```python\n(.*?)```", section, re.S)[0]
+    loyalty: Any = await installation.new_client(casino.operator_id, LOYALTY)  # type: ignore[attr-defined]
+    player = await casino.new_player()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, installation.address, loyalty.api_key, player),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert told.decode().endswith("92 points, worth 920 cents\n")
+    assert f"```\n{told.decode()}```" in section
+
+
+@pytest.mark.parametrize(
+    ("table", "names"),
+    [
+        ("cashback", (IssueCashbackRequest, RewardOrderRequest, IssueCashbackResponse)),
+        ("refund", (RefundRequest, RefundResponse)),
+        ("return of a prize", (PrizeCashbackRequest, PrizeCashbackResponse)),
+    ],
+)
+def test_readme_maps_field_names_to_ones_that_exist(table: str, names: tuple[Any, ...]) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (rows,) = re.findall(rf"^\| {table} \| here.*\n\| ---.*\n((?:\|.*\n)+)", readme, re.M)
+    fields = {field for message in names for field in fields_of(message.DESCRIPTOR)}
+    for row in rows.splitlines():
+        ours = re.findall(r"`([a-z_]+(?:\.[a-z_]+)*)`", row.split(" | ")[1])
+        assert set(ours) <= fields, row
+    assert len(rows.splitlines()) >= 7
+
+
+def fields_of(message: Any, above: str = "") -> Iterator[str]:
+    """Yield the paths of a message's fields, and the names of those of an answer's noun."""
+    for field in message.fields:
+        yield f"{above}{field.name}"
+        if field.message_type is not None:
+            yield from fields_of(field.message_type, f"{above}{field.name}.")
+            if field.name == "refund":
+                yield from fields_of(field.message_type)
 
 
 def test_operations_name_every_alert() -> None:

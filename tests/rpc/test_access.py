@@ -96,6 +96,14 @@ CONTRACT: dict[str, set[int]] = {
     "GetRedemption": {LOYALTY},
     "RefundRedemption": {LOYALTY},
     "AdjustPoints": {LOYALTY},
+    # PrizeCashbackService
+    "GrantPrize": REWARD,
+    "GetPrize": REWARD,
+    "ListPrizes": REWARD,
+    "OrderPrizeShipment": REWARD,
+    "RequestPrizeCashback": REWARD,
+    "GetPrizeCashback": REWARD,
+    "ListPrizeCashbacks": REWARD,
 }
 NAMES = {GAME: "game", BACKEND: "backend", LOYALTY: "loyalty", ADMIN: "admin"}
 

@@ -32,6 +32,7 @@ from tests.support.client import BACKEND, GAME, LOYALTY, Client, Failure, Instal
 from tests.support.databases import database_of_its_own
 from tests.support.hostile import Maker, path_exists
 from tests.support.loyalty import Loyalty, back, item
+from tests.support.prizes import PrizeDesk
 from tests.support.process import ADMIN_KEY, PurserProcess
 from tests.support.rpcs import RPCS, Rpc
 
@@ -55,6 +56,7 @@ MAKER = Maker(
         "refund_transaction_id": ("t1", "t4", "t5", "return-0"),
         "reverse_transaction_id": ("order", "order", "cashback", "t1", "bet", "gift-0"),
         "redemption_transaction_id": ("t1", "t2", "t3", "bet"),
+        "prize_id": ("p1", "p2", "p3", "strangers-prize", ""),
         "campaign_id": ("campaign", "c1", "c2", "strangers-campaign"),
         "multiplier": ("2", "1.5", "0.000001", "1000", "0", "1000.1"),
         "points_per_unit": ("", "1", "0", "1000000", "1000000.000001"),
@@ -141,6 +143,9 @@ async def a_casino_with_a_witness(
             )
         )
     await returns_of_the_witness(Loyalty(client, "witness", "victim"))
+    await prizes_of(installation, "other", "strangers-player", "strangers-prize")
+    await prizes_of(installation, "victim", "witness", "p1", "w1", "w2")
+    await prizes_of(installation, "victim", "player", "p2", "p3")
     revoked: Any = await installation.new_client("victim")
     await installation.admin.operators.RevokeApiKey(
         operator_service_pb2.RevokeApiKeyRequest(key_id=revoked.key_id)
@@ -157,6 +162,17 @@ async def returns_of_the_witness(shop: Loyalty) -> None:
     await shop.issue("50.00", "cashback")
     for number in range(3):
         await shop.give_back("order", back("mat"), transaction_id=f"return-{number}")
+
+
+async def prizes_of(
+    installation: Installation, operator_id: str, player: str, *prizes: str
+) -> None:
+    """Grant prizes, of which those of the witness alone are returned."""
+    desk = await PrizeDesk.of(installation, operator_id)
+    for prize in prizes:
+        await desk.grant(player, prize, eur("1.00"))
+        if prize.startswith("w"):
+            await desk.give_back(player, f"of-{prize}", prize)
 
 
 def assert_from_the_catalogue(reason: str, metadata: Any, request: Any) -> None:

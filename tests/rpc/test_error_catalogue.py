@@ -24,6 +24,7 @@ from tests.support.calls import outcome
 from tests.support.catalogue import Documented, read_catalogue
 from tests.support.client import LOYALTY, Client, Failure, Installation, eur, money, new_id
 from tests.support.loyalty import Loyalty, back, item
+from tests.support.prizes import PrizeDesk
 
 CATALOGUE = read_catalogue()
 
@@ -447,6 +448,39 @@ async def _(scene: Scene) -> Any:
 @provokes(Reason.REFUND_LINES_REQUIRED)
 async def _(scene: Scene) -> Any:
     return await (await shop_of(scene)).give_back("order", amount="5.00")
+
+
+# -- prizes --------------------------------------------------------------------------------------
+
+
+async def prizes_of(scene: Scene) -> PrizeDesk:
+    desk = await PrizeDesk.of(scene.installation, scene.operator)
+    await desk.grant(scene.player)
+    return desk
+
+
+@provokes(Reason.PRIZE_NOT_FOUND)
+async def _(scene: Scene) -> Any:
+    return await (await prizes_of(scene)).prize("unknown")
+
+
+@provokes(Reason.PRIZE_EXISTS)
+async def _(scene: Scene) -> Any:
+    return await (await prizes_of(scene)).grant(scene.player, value=eur("26.00"))
+
+
+@provokes(Reason.PRIZE_NOT_RETURNABLE)
+async def _(scene: Scene) -> Any:
+    prizes = await prizes_of(scene)
+    await prizes.ship(scene.player)
+    return await prizes.give_back(scene.player)
+
+
+@provokes(Reason.PRIZE_NOT_SHIPPABLE)
+async def _(scene: Scene) -> Any:
+    prizes = await prizes_of(scene)
+    await prizes.give_back(scene.player)
+    return await prizes.ship(scene.player)
 
 
 NEED_A_FAULT = {Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE, Reason.INTERNAL_ERROR}

@@ -8,13 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from purser.admin.v1 import operator_pb2, operator_service_pb2
+from purser.loyalty.v1.prize_cashback_service_pb2 import RequestPrizeCashbackResponse
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
 from purser_casino import Outcome, ReferenceCasino
+from tests.support import prizes
 from tests.support.calls import outcome
 from tests.support.client import Client, Failure, Installation, new_id
 
 SECRET = "the casino's own secret, long enough"
 DEADLINE_MS = 1_000
+TOO_LATE = f"{DEADLINE_MS + 500}ms"
+"""After this long Purser has given a call up: for the faults late, before-late and delay."""
+
 SETTLED_WITHIN_S = 60.0
 
 COMPLETED = wallet_pb2.TRANSACTION_STATE_COMPLETED
@@ -22,7 +27,11 @@ REFUSED = wallet_pb2.TRANSACTION_STATE_REFUSED
 PENDING = wallet_pb2.TRANSACTION_STATE_PENDING
 ROLLED_BACK = wallet_pb2.TRANSACTION_STATE_ROLLED_BACK
 
-_SIGN = {wallet_pb2.TRANSACTION_TYPE_BET: -1, wallet_pb2.TRANSACTION_TYPE_WIN: 1}
+_SIGN = {
+    wallet_pb2.TRANSACTION_TYPE_BET: -1,
+    wallet_pb2.TRANSACTION_TYPE_WIN: 1,
+    wallet_pb2.TRANSACTION_TYPE_PRIZE_CASHBACK: 1,
+}
 
 
 @dataclass
@@ -120,7 +129,7 @@ class Seamless:
         await self.installation.assert_consistent(self.operator_id)
 
     def stands_at_casino(self, transaction_id: str) -> bool:
-        """Tell whether the casino has applied a bet or a win, and not undone it since."""
+        """Tell whether the casino has applied a movement, and not undone it since."""
         known = self.casino.movement(transaction_id)
         applied = known is not None and known.verdict.outcome is Outcome.ACCEPTED
         return applied and known is not None and not known.rolled_back
@@ -136,9 +145,11 @@ class Seamless:
 
 
 def heard(answer: Any | Failure) -> str:
-    """Return what a game hears: the state of its movement, or why it was refused."""
+    """Return what a caller hears: the state of its movement or prize, or why it was refused."""
     if isinstance(answer, Failure):
         return f"{answer.reason} {answer.metadata.get('state', '')}".strip()
+    if isinstance(answer, RequestPrizeCashbackResponse):
+        return prizes.state_of(answer.prize_cashback)
     return state_of(answer.transaction)
 
 

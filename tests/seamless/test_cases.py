@@ -25,8 +25,9 @@ from tests.seamless.scene import (
     Seamless,
 )
 from tests.support.calls import answers, outcome, together
-from tests.support.client import Client, Installation, eur, refused
+from tests.support.client import BACKEND, LOYALTY, Client, Installation, eur, refused
 from tests.support.databases import database_of_its_own
+from tests.support.prizes import CASHED_BACK, CONFIRMED, FAILED, GRANTED, PrizeDesk
 from tests.support.process import PurserProcess, run_purser
 
 APPLIED, NOT_APPLIED = pb.CASE_DECISION_APPLIED, pb.CASE_DECISION_NOT_APPLIED
@@ -64,7 +65,7 @@ async def impatient(url: str, metrics_address: str) -> AsyncIterator[PurserProce
 @pytest.fixture
 async def seamless(impatient: PurserProcess) -> AsyncIterator[Seamless]:
     installation = Installation(impatient.address)
-    casino: Client = await installation.new_casino()
+    casino: Client = await installation.new_casino(BACKEND, LOYALTY)
     operator_id: str = casino.operator_id  # type: ignore[attr-defined]
     async with ReferenceCasino(operator_id, SECRET) as keeper:
         scene = Seamless(casino, keeper, installation, operator_id)
@@ -103,6 +104,31 @@ async def lost_bet(seamless: Seamless, player: str) -> Any:
     with refused("CASINO_UNREACHABLE"):
         await seamless.games.bet(player, eur("5.00"), "r1", "b1")
     return await the_case(seamless)
+
+
+@pytest.mark.parametrize(
+    ("decision", "state", "told", "prize"),
+    [(APPLIED, COMPLETED, CONFIRMED, CASHED_BACK), (NOT_APPLIED, ROLLED_BACK, FAILED, GRANTED)],
+    ids=["applied", "not applied"],
+)
+async def test_a_lost_prize_ends_as_a_person_says(
+    seamless: Seamless, decision: Any, state: Any, told: str, prize: str
+) -> None:
+    player = await seamless.new_player(10)
+    desk = PrizeDesk(seamless.games)
+    await desk.grant(player)
+    seamless.casino.faults.set("*:unavailable")
+    assert await desk.hears(player) == FAILED
+
+    case = await the_case(seamless)
+    assert (case.transaction_id, case.amount) == ("cashback", eur("25.00"))
+    assert case.type == wallet_pb2.TRANSACTION_TYPE_PRIZE_CASHBACK
+    await resolve(seamless, case.case_id, decision, "asked on the telephone")
+
+    assert (await seamless.games.transaction("cashback")).state == state
+    assert (await desk.told(), await desk.state()) == (told, prize)
+    assert await desk.hears(player) == told
+    await seamless.installation.assert_consistent(seamless.operator_id)
 
 
 async def test_a_refused_win_waits_for_a_person_who_says_that_it_was_paid(

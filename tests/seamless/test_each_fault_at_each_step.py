@@ -15,8 +15,9 @@ from purser_casino import ReferenceCasino
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from tests.seamless.scene import SECRET, SETTLED_WITHIN_S, Seamless, heard, state_of
 from tests.support.calls import outcome
-from tests.support.client import Installation, eur
+from tests.support.client import BACKEND, LOYALTY, Installation, eur
 from tests.support.databases import connected
+from tests.support.prizes import CASHED_BACK, CONFIRMED, DENIED, FAILED, GRANTED, PrizeDesk
 from tests.support.process import PurserProcess
 from tests.support.side_by_side import SideBySide, chosen_cases
 
@@ -28,6 +29,8 @@ WIN = "win"
 ROLLBACK_OF_BET = "rollback of a bet"
 ROLLBACK_OF_WIN = "rollback of a win"
 OWN_ROLLBACK = "Purser's rollback of a lost bet"
+PRIZE = "prize"
+ROLLBACK_OF_PRIZE = "Purser's rollback of a lost prize"
 
 COMPLETED, REFUSED, ROLLED_BACK = "COMPLETED", "REFUSED", "ROLLED_BACK"
 PENDING, OPEN_CASE = "PENDING", "OPEN CASE"
@@ -69,8 +72,13 @@ LEFT = {
     (OWN_ROLLBACK, ROLLED_BACK): "100.00",
     (OWN_ROLLBACK, COMPLETED): "95.00",
     (OWN_ROLLBACK, REFUSED): "100.00",
+    (PRIZE, COMPLETED): "125.00",
+    (PRIZE, REFUSED): "100.00",
+    (PRIZE, ROLLED_BACK): "100.00",
+    (ROLLBACK_OF_PRIZE, ROLLED_BACK): "100.00",
 }
-"""What a player who brought 100.00 has at the end, after a bet of 5.00 and a win of 20.00."""
+"""What a player who brought 100.00 has at the end, after a bet of 5.00 and a win of 20.00, or for a
+prize of 25.00."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,8 @@ class Case:
         """The faults as the casino is told them."""
         if self.movement == OWN_ROLLBACK:
             return f"bet:drop-after,rollback:{self.fault}@1"
+        if self.movement == ROLLBACK_OF_PRIZE:
+            return f"prize:drop-after,rollback:{self.fault}@1"
         return f"{self.movement.split()[0]}:{self.fault}"
 
 
@@ -106,6 +116,17 @@ def _cases() -> list[Case]:
     cases.append(Case(ROLLBACK_OF_WIN, "insufficient", "INSUFFICIENT_FUNDS", REFUSED))
     cases += [
         Case(OWN_ROLLBACK, fault, UNREACHABLE, ROLLED_BACK)
+        for fault in (*UNKNOWN, *HARMLESS, *REFUSALS)
+    ]
+    return cases + _cases_of_prizes()
+
+
+def _cases_of_prizes() -> list[Case]:
+    cases = [Case(PRIZE, fault, FAILED, ROLLED_BACK) for fault in UNKNOWN]
+    cases += [Case(PRIZE, fault, DENIED, REFUSED) for fault in REFUSALS]
+    cases += [Case(PRIZE, fault, CONFIRMED, COMPLETED) for fault in HARMLESS]
+    cases += [
+        Case(ROLLBACK_OF_PRIZE, fault, FAILED, ROLLED_BACK)
         for fault in (*UNKNOWN, *HARMLESS, *REFUSALS)
     ]
     return cases
@@ -132,7 +153,7 @@ async def test_a_fault_is_told_and_ends_in_agreement(plays: SideBySide[Case], ca
 
 
 async def _play(case: Case, installation: Installation, postgres: EmbeddedPostgres) -> None:
-    games = await installation.new_casino()
+    games = await installation.new_casino(BACKEND, LOYALTY)
     operator_id: str = games.operator_id  # type: ignore[attr-defined]
     async with ReferenceCasino(operator_id, SECRET) as keeper:
         scene = Seamless(games, keeper, installation, operator_id)
@@ -147,6 +168,18 @@ async def _play(case: Case, installation: Installation, postgres: EmbeddedPostgr
         assert await _end(case, scene, postgres) == case.ends
         await scene.assert_agreement()
         assert scene.money(player) == eur(LEFT[case.movement, case.ends]).minor_units
+        if case.movement in (PRIZE, ROLLBACK_OF_PRIZE):
+            await _prize_agrees(case, scene, player)
+
+
+async def _prize_agrees(case: Case, scene: Seamless, player: str) -> None:
+    """The player has the money or the prize, and hears the same for ever."""
+    desk = PrizeDesk(scene.games)
+    assert await desk.state() == (CASHED_BACK if case.ends == COMPLETED else GRANTED)
+    assert await desk.hears(player, "the one") == await desk.told("the one") == case.hears
+    if case.ends != COMPLETED:
+        assert await desk.hears(player, "another") == CONFIRMED
+        assert scene.money(player) == eur("125.00").minor_units
 
 
 async def _before(case: Case, scene: Seamless, player: str) -> None:
@@ -154,11 +187,15 @@ async def _before(case: Case, scene: Seamless, player: str) -> None:
         await scene.games.bet(player, eur("5.00"), "r1", "b1")
     if case.movement == ROLLBACK_OF_WIN:
         await scene.games.win(player, eur("20.00"), "r1", "b1", "w1")
+    if case.movement in (PRIZE, ROLLBACK_OF_PRIZE):
+        await PrizeDesk(scene.games).grant(player)
 
 
 async def _asked(case: Case, scene: Seamless, player: str) -> str:
-    """Ask for the movement; return what the game hears."""
+    """Ask for the movement; return what the caller hears."""
     games = scene.games
+    if case.movement in (PRIZE, ROLLBACK_OF_PRIZE):
+        return heard(await outcome(PrizeDesk(games).give_back(player, "the one")))
     if case.movement in (BET, OWN_ROLLBACK):
         return heard(await outcome(games.bet(player, eur("5.00"), "r1", "the one")))
     if case.movement == WIN:
@@ -169,8 +206,8 @@ async def _asked(case: Case, scene: Seamless, player: str) -> str:
 
 async def _lifted(case: Case, keeper: ReferenceCasino) -> None:
     """Let all go well from here on."""
-    if case.movement == OWN_ROLLBACK:
-        # The game has been answered; the rollback may still be on its way to its fault.
+    if case.movement in (OWN_ROLLBACK, ROLLBACK_OF_PRIZE):
+        # The caller has been answered; the rollback may still be on its way to its fault.
         async with asyncio.timeout(SETTLED_WITHIN_S):
             while not keeper.calls("Rollback"):  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.02)

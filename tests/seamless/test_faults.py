@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.seamless.scene import PENDING, Seamless
+from tests.seamless.scene import PENDING, TOO_LATE, Seamless
 from tests.support.calls import outcome
 from tests.support.client import Failure, eur
 
@@ -18,8 +18,8 @@ FAULTS = ",".join(
         "hang%3",
         "drop-before%5",
         "drop-after%5",
-        "late=900ms%4",
-        "before-late=900ms%4",
+        f"late={TOO_LATE}%4",
+        f"before-late={TOO_LATE}%4",
         "internal%3",
         "unknown-outcome%4",
         "in-progress=2%8",

@@ -21,8 +21,9 @@ from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.usecases.seamless import Step
 from tests.seamless.scene import SECRET, Seamless, heard, state_of
 from tests.support.calls import beside, outcome
-from tests.support.client import Failure, Installation, eur
+from tests.support.client import BACKEND, LOYALTY, Failure, Installation, eur
 from tests.support.databases import database_of_its_own
+from tests.support.prizes import CASHED_BACK, CONFIRMED, FAILED, GRANTED, PENDING, PrizeDesk
 from tests.support.process import PurserProcess
 from tests.support.side_by_side import SideBySide, chosen_cases
 
@@ -30,6 +31,7 @@ MOST_AT_ONCE = 4
 DIES_WITHIN_S = 60.0
 
 WHILE_ASKING = "while the casino is asked"
+TOLD_OF_PRIZE = {"COMPLETED": CONFIRMED, "ROLLED_BACK": FAILED, "REFUSED": FAILED}
 INTENT, HEARD, STORED = Step.INTENT_STORED, Step.ANSWER_HEARD, Step.OUTCOME_STORED
 
 
@@ -38,8 +40,9 @@ class Case:
     """A movement and where Purser dies on its way.
 
     `first` is what happened before. Words of it and of `movement`: a bet of 5.00, a win of 20.00, a
-    rollback of the bet; with "lost" before it, the casino's answer to it, and to what Purser sent
-    of it since, never came. Without a movement, Purser goes on by itself with what was lost.
+    rollback of the bet, a prize of 25.00 that is returned; with "lost" before it, the casino's
+    answer to it, and to what Purser sent of it since, never came. Without a movement, Purser goes
+    on by itself with what was lost.
     """
 
     first: str
@@ -58,6 +61,11 @@ class Case:
         if self.movement:
             return self.movement
         return "win" if self.first.endswith("lost win") else "rollback"
+
+    @property
+    def is_of_prize(self) -> bool:
+        """Whether a prize is returned."""
+        return "prize" in (self.movement, *self.first.split())
 
     @property
     def watched(self) -> str:
@@ -79,6 +87,10 @@ def _cases() -> list[Case]:
     for dies in (HEARD, STORED):
         cases.append(Case("lost bet, win", "", dies, "REFUSED", "100.00"))
         cases.append(Case("lost bet, rollback", "", dies, "COMPLETED", "100.00"))
+    cases += [Case("", "prize", dies, "ROLLED_BACK", "100.00") for dies in steps]
+    cases.append(Case("", "prize", STORED, "COMPLETED", "125.00"))
+    for dies in (WHILE_ASKING, HEARD, STORED):
+        cases.append(Case("lost prize", "", dies, "ROLLED_BACK", "100.00"))
     return cases
 
 
@@ -101,7 +113,7 @@ async def prepared(
         async with PurserProcess("--database-url", url) as server:
             installation = Installation(server.address)
             for case in chosen_cases(request):
-                games = await installation.new_casino()
+                games = await installation.new_casino(BACKEND, LOYALTY)
                 operator_id: str = games.operator_id  # type: ignore[attr-defined]
                 keeper = await stack.enter_async_context(ReferenceCasino(operator_id, SECRET))
                 scene = made.scenes[case] = Seamless(games, keeper, installation, operator_id)
@@ -109,6 +121,8 @@ async def prepared(
                 player = await scene.new_player(100)
                 if case.first.startswith("bet"):
                     await scene.games.bet(player, eur("5.00"), "r1", "b1")
+                if case.is_of_prize:
+                    await PrizeDesk(scene.games).grant(player)
             await installation.close()
         yield made
 
@@ -154,11 +168,14 @@ def _call(movement: str, scene: Seamless) -> Awaitable[Any]:
         return scene.games.bet(player, eur("5.00"), "r1", "b1")
     if movement == "win":
         return scene.games.win(player, eur("20.00"), "r1", "b1", "w1")
+    if movement == "prize":
+        return PrizeDesk(scene.games).give_back(player, "p1")
     return scene.games.rollback(player, "b1", "r1")
 
 
 async def _die(case: Case, scene: Seamless, database_url: str) -> None:
-    keeper, rpc = scene.casino, case.rpc.capitalize()
+    keeper = scene.casino
+    rpc = "PrizeCashback" if case.rpc == "prize" else case.rpc.capitalize()
     keeper.faults.set(f"{case.rpc}:late=60s" if case.dies == WHILE_ASKING else "")
     asked = keeper.calls(rpc)
     kill_at = None if case.dies == WHILE_ASKING else case.dies
@@ -189,6 +206,9 @@ async def _rise(case: Case, scene: Seamless, database_url: str) -> None:
     ):
         installation = Installation(server.address)
         again = scene.seen_from(games, installation)
+        if case.is_of_prize and case.ends == "ROLLED_BACK":
+            # It is known from the start; whether the rollback has begun by now is chance.
+            assert await PrizeDesk(games).told("p1") in (PENDING, FAILED)
 
         await again.all_settled()
 
@@ -198,6 +218,10 @@ async def _rise(case: Case, scene: Seamless, database_url: str) -> None:
         if case.movement:
             # Who asks again hears how it ended.
             told = heard(await outcome(_call(case.movement, again)))
-            assert told in (case.ends, f"TRANSACTION_{case.ends}")
+            assert told in (case.ends, f"TRANSACTION_{case.ends}", TOLD_OF_PRIZE[case.ends])
+        if case.is_of_prize:
+            desk = PrizeDesk(games)
+            assert await desk.told("p1") == TOLD_OF_PRIZE[case.ends]
+            assert await desk.state() == (CASHED_BACK if case.ends == "COMPLETED" else GRANTED)
         await again.assert_agreement()
         await installation.close()

@@ -12,7 +12,7 @@ from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser_server.ledger.ports import Request
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.rpc.from_proto import command_of
-from purser_server.store import points_rows, reward_rows, statements
+from purser_server.store import points_rows, prizes_rows, reward_rows, statements
 from purser_server.store.loyalty_tables import metadata
 from purser_server.store.writer import WRITER_SETTINGS, PostgresWriter
 from tests.support.databases import connected, database_of_its_own
@@ -41,6 +41,8 @@ ALL_STATEMENTS = {
     **{name: getattr(statements, name) for name in FLUSH_STATEMENTS},
     **{name: getattr(points_rows, name) for name in POINTS_STATEMENTS},
     **{name: getattr(reward_rows, name) for name in REWARD_STATEMENTS},
+    "PRIZES": prizes_rows.PRIZES,
+    "SAVE_PRIZES": prizes_rows.SAVE_PRIZES,
 }
 WITH_FEW_ROWS_PER_OPERATOR = (
     *("operators_pkey", "journal_ends_pkey", "programs_pkey"),
@@ -89,6 +91,10 @@ async def add_rows(connection: asyncpg.Connection, count: int) -> None:
     await connection.execute(
         "INSERT INTO redemptions SELECT operator_no, 'd' || player_no, '[]', player_no, player_no, "
         "1, '', 0, '', '' FROM players"
+    )
+    await connection.execute(
+        "INSERT INTO prizes SELECT operator_no, 'p' || player_no, player_no, player_no, '', 'EUR', "
+        "100, now(), NULL, 1, '' FROM players"
     )
 
 

@@ -240,20 +240,20 @@ DAMAGE: Damage = {
             "MALFORMED ann EUR bet-free/r: flags of 4 | flags 4",
             (
                 "MALFORMED ann EUR bet-free/r:"
-                " COMPLETED or REFUSED, TOMBSTONE without a type, ROLLED_BACK of a casino's bet"
-                " | BET ROLLED_BACK"
+                " COMPLETED or REFUSED, TOMBSTONE without a type,"
+                " ROLLED_BACK of a casino's bet or prize | BET ROLLED_BACK"
             ),
             "MALFORMED ann EUR bet-free/r: a refusal | nothing",
             "MALFORMED ann EUR win-nothing/r: bet bet-free | BET ROLLED_BACK",
         ],
     ),
     "a type that is not known": (
-        f"UPDATE transactions SET type = 9 WHERE {t('bet-late')}",
+        f"UPDATE transactions SET type = 99 WHERE {t('bet-late')}",
         [
             (
                 "MALFORMED ann EUR bet-late/r:"
-                " COMPLETED or REFUSED, TOMBSTONE without a type, ROLLED_BACK of a casino's bet"
-                " | PRIZE_CASHBACK REFUSED"
+                " COMPLETED or REFUSED, TOMBSTONE without a type,"
+                " ROLLED_BACK of a casino's bet or prize | 99 REFUSED"
             ),
         ],
     ),

@@ -96,6 +96,7 @@ def test_largest_remainders_get_what_is_left() -> None:
 
 def test_nothing_is_shared_among_no_weights() -> None:
     assert shares(0, [], []) == ()
+    assert shares(0, [2, 1], [("a",), ("b",)]) == (0, 0)
     assert shares(5, [0, 0], [("a",), ("b",)]) == (0, 0)
 
 

@@ -77,6 +77,12 @@ def test_what_becomes_available_pays_debt_even_if_it_has_expired_since() -> None
     assert settled.expired == ()
 
 
+def test_where_nothing_is_due_nothing_is_made_anew() -> None:
+    points = having(*(lot(number, 10, available=number, expires=90) for number in range(50)))
+    assert settle(points, day(60)).points is points
+    assert settle(points, day(90)).points == having()
+
+
 def test_a_hold_keeps_points_from_expiring_until_it_lapses() -> None:
     points, parts = _spent(having(lot(1, 10, expires=2)), 6)
     points = hold(points, Hold("h", parts, day(5), NOON))

@@ -14,7 +14,7 @@ from purser_server.domain.reversals import (
     reversed_points,
     value_of_lines,
 )
-from tests.unit.shop import campaign, earns, earns_by_amount, item, order, times
+from tests.unit.shop import campaign, earns, earns_by_amount, item, order, program, times
 
 BOTTLES = earns(order(item("bottle", "1.45", "7")), times("1.5"))
 DISCOUNTED = earns(order(item("x", "10.00", "3", discount="5.00")), times("2"))
@@ -58,6 +58,14 @@ def test_base_points_are_those_without_the_campaign() -> None:
 def test_nothing_is_reversed_at_the_beginning() -> None:
     for reward in (SHOES, BOTTLES, earns_by_amount("100.00")):
         assert reversed_points(reward, nothing_refunded(reward)) == 0
+        assert not any(reversed_by_line(reward, nothing_refunded(reward)))
+
+
+def test_the_least_that_is_refunded_is_not_taken_for_nothing() -> None:
+    ship = earns(order(item("x", "1.00", "1"), shipping="9.00"), by=program(reward_shipping=True))
+    assert reversed_points(ship, Refunded(quantities=(0, 0), shipping=100)) == 1
+    assert reversed_points(SHOES, Refunded(quantities=(80,))) == 1
+    assert reversed_points(earns_by_amount("100.00"), Refunded(amount=100)) == 1
 
 
 def test_money_of_parts_is_cumulative_and_may_be_asked_rounded_up() -> None:

@@ -115,6 +115,7 @@ def test_every_movement_of_money_has_a_house_account_across_from_it() -> None:
         TransactionType.ROLLBACK: AccountKind.GAME_RESULT,
         TransactionType.CASHBACK: AccountKind.PROMOTION,
         TransactionType.CASHBACK_REVERSAL: AccountKind.PROMOTION,
+        TransactionType.PRIZE_CASHBACK: AccountKind.PROMOTION,
     }
     assert AccountKind.PLAYER_CASH not in house_kinds("EUR")
     assert set(CONTRA_KIND.values()) <= set(house_kinds("EUR"))

@@ -67,7 +67,8 @@ def player_names(count: int) -> list[str]:
 class Casino:
     """One operator of the server at `address`; use it as a context manager.
 
-    `keeper_pid` is the process that keeps its players' money, if it is another than Purser's.
+    `keeper_pid` is the process that keeps its players' money, if it is another than Purser's;
+    `points` are those that its players have, by what was acknowledged.
     """
 
     def __init__(self, address: str, admin_key: str, operator_id: str = "") -> None:
@@ -76,18 +77,18 @@ class Casino:
         self.players: list[str] = []
         self.operator_id = operator_id or new_operator_id()
         self.keeper_pid: int | None = None
+        self.points: Counter[str] = Counter()
         self._position = 0
         options = (
             ("grpc.enable_http_proxy", 0),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         )
-        self._channel = grpc.aio.insecure_channel(address, options=options)
-        channel: Any = self._channel
+        self.channel: Any = grpc.aio.insecure_channel(address, options=options)
         self.admin = (("authorization", f"Bearer {admin_key}"),)
-        self.operators: Any = OperatorServiceStub(channel)
-        self._ledger: Any = LedgerServiceStub(channel)
-        self._players: Any = PlayerServiceStub(channel)
-        self.wallet: Any = WalletServiceStub(channel)
+        self.operators: Any = OperatorServiceStub(self.channel)
+        self._ledger: Any = LedgerServiceStub(self.channel)
+        self._players: Any = PlayerServiceStub(self.channel)
+        self.wallet: Any = WalletServiceStub(self.channel)
 
     async def __aenter__(self) -> Self:
         """Create the operator and its key."""
@@ -96,7 +97,8 @@ class Casino:
         )
         made = await self.operators.CreateApiKey(
             CreateApiKeyRequest(
-                operator_id=self.operator_id, roles=[operator_pb2.API_KEY_ROLE_BACKEND]
+                operator_id=self.operator_id,
+                roles=[operator_pb2.API_KEY_ROLE_BACKEND, operator_pb2.API_KEY_ROLE_LOYALTY],
             ),
             metadata=self.admin,
         )
@@ -110,7 +112,7 @@ class Casino:
         traceback: TracebackType | None,
     ) -> None:
         """Close the connection."""
-        await self._channel.close()
+        await self.channel.close()
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

@@ -25,6 +25,7 @@ from purser_server.bench.casino import (
     win,
 )
 from purser_server.bench.refunds import refund
+from purser_server.bench.shop import issue_cashback, reward_order, rewarding
 from purser_server.bench.window import Window
 
 _STAKE = Money(Decimal(STAKE_MINOR).scaleb(-2), "EUR")
@@ -162,6 +163,8 @@ WORKLOADS = (
     Workload("spread players, 256 in flight", combined, 256, anyone),
     Workload("one hot player, 256 in flight", combined, 256, one),
     Workload("zipf players, 256 in flight", combined, 256, zipf),
+    Workload("cashback of amounts, 64 in flight", rewarding(issue_cashback), 64, anyone),
+    Workload("cashback of orders, 64 in flight", rewarding(reward_order), 64, anyone),
     Workload("refund of a line, 64 in flight", refund, 64, anyone),
     Workload("seamless bet+win, 64 in flight", unary, 64, anyone, is_seamless=True),
     Workload(

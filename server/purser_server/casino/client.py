@@ -178,6 +178,8 @@ def _question_of(operator_id: str, pending: Pending) -> _Question:
     if of.type is TransactionType.BET:
         bet = pb.BetRequest(transaction_id=of.transaction_id, **who)
         return _Question("Bet", bet, pb.BetResponse.FromString, of.currency_code)
+    if of.type is TransactionType.PRIZE_CASHBACK:
+        return _prize_cashback(of, who)
     # Cashback is a win without a bet.
     is_cashback = of.type is TransactionType.CASHBACK
     win = pb.WinRequest(
@@ -190,11 +192,24 @@ def _question_of(operator_id: str, pending: Pending) -> _Question:
     return _Question("Win", win, pb.WinResponse.FromString, of.currency_code)
 
 
+def _prize_cashback(of: Transaction, who: dict[str, Any]) -> _Question:
+    # A prize belongs to no game.
+    about = {name: told for name, told in who.items() if name not in ("game_id", "round_id")}
+    request = pb.PrizeCashbackRequest(
+        transaction_id=of.transaction_id, prize_id=of.prize_id, **about
+    )
+    answer = pb.PrizeCashbackResponse.FromString
+    return _Question("PrizeCashback", request, answer, of.currency_code)
+
+
 def _rollback(
     of: Transaction, who: dict[str, Any], transaction_id: str, original_id: str
 ) -> _Question:
     request = pb.RollbackRequest(
-        transaction_id=transaction_id, original_transaction_id=original_id, **who
+        transaction_id=transaction_id,
+        original_transaction_id=original_id,
+        prize_id=of.prize_id,
+        **who,
     )
     return _Question("Rollback", request, pb.RollbackResponse.FromString, of.currency_code)
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from purser_server.conformance import (
     cases_money,
+    cases_prizes,
     cases_races,
     cases_refusals,
     cases_replays,
@@ -32,6 +33,7 @@ _CHAPTERS = [
         cases_replays,
         cases_rollbacks,
         cases_refusals,
+        cases_prizes,
         cases_money,
         cases_signatures,
         cases_races,

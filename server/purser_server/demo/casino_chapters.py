@@ -1,6 +1,6 @@
 """The chapters of seamless mode: a second casino, whose players' money stays with it.
 
-Two answers are lost on purpose. In the end the casino's money and Purser's account of it agree.
+Three answers are lost on purpose. In the end the casino's money and Purser's account of it agree.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from purser.admin.v1.operator_pb2 import API_KEY_ROLE_BACKEND, CallbackSettings
+from purser.admin.v1.operator_pb2 import (
+    API_KEY_ROLE_BACKEND,
+    API_KEY_ROLE_LOYALTY,
+    CallbackSettings,
+)
 from purser.admin.v1.operator_service_pb2 import (
     CreateApiKeyRequest,
     CreateOperatorRequest,
@@ -29,6 +33,7 @@ from purser_server.demo.chapters import newest_first
 from purser_server.demo.client import Client
 from purser_server.demo.money import CURRENCY, eur, shown, shown_change, shown_minor
 from purser_server.demo.printing import Narrator
+from purser_server.demo.prize_chapters import lose_and_return_prize
 from purser_server.demo.requests import bet, win
 from purser_server.demo.stage import Moved, Stage, StoryError, expect
 
@@ -38,8 +43,9 @@ if TYPE_CHECKING:
 OPERATOR = "casino-two"
 PLAYER = "bob"
 BROUGHT = "100.00"
-FAULTS = "bet:drop-after@2,rollback:drop-before@1"
-"""The answer to the second bet is lost, and so is the first attempt to roll that bet back."""
+FAULTS = "bet:drop-after@2,rollback:drop-before@1,prize:drop-after@1"
+"""The answer to the second bet is lost, and so is the first attempt to roll that bet back; and the
+answer to the first prize."""
 
 SETTLED_WITHIN_S = 60.0
 """How long the demo waits for that."""
@@ -64,6 +70,7 @@ def play(narrator: Narrator, admin: Client, address: str) -> Sequence[Transactio
             _link_player(stage)
             _play_round(stage)
             _lose_an_answer(stage)
+            lose_and_return_prize(stage, PLAYER, had="115.00", leaves="140.00")
             history = _compare_accounts(stage)
         expect(f"the casino's exit code ({casino.last_words})", casino.stop(), 0)
         narrator.step("purser-casino", "", "ended with exit code 0")
@@ -81,9 +88,11 @@ def _set_up(narrator: Narrator, admin: Client, casino: CasinoProcess) -> str:
     narrator.step("UpdateOperator", OPERATOR, "asks there from now on, and signs each call")
     made = admin.call(
         operators.CreateApiKey,
-        CreateApiKeyRequest(operator_id=OPERATOR, roles=[API_KEY_ROLE_BACKEND]),
+        CreateApiKeyRequest(
+            operator_id=OPERATOR, roles=[API_KEY_ROLE_BACKEND, API_KEY_ROLE_LOYALTY]
+        ),
     )
-    narrator.step("CreateApiKey", OPERATOR, f"{made.key_id}, role backend")
+    narrator.step("CreateApiKey", OPERATOR, f"{made.key_id}, roles backend and loyalty")
     return made.api_key
 
 

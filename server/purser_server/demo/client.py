@@ -13,6 +13,8 @@ from google.rpc.status_pb2 import Status
 from purser.admin.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from purser.admin.v1.operator_service_pb2_grpc import OperatorServiceStub
 from purser.loyalty.v1.cashback_service_pb2_grpc import CashbackServiceStub
+from purser.loyalty.v1.points_service_pb2_grpc import PointsServiceStub
+from purser.loyalty.v1.prize_cashback_service_pb2_grpc import PrizeCashbackServiceStub
 from purser.loyalty.v1.program_service_pb2_grpc import ProgramServiceStub
 from purser.loyalty.v1.refund_service_pb2_grpc import RefundServiceStub
 from purser.wallet.v1.player_service_pb2_grpc import PlayerServiceStub
@@ -48,11 +50,13 @@ class Client:
         self._metadata = (("authorization", f"Bearer {api_key}"),)
         self.wallet = WalletServiceStub(self._channel)
         self.players = PlayerServiceStub(self._channel)
-        self.operators = OperatorServiceStub(self._channel)
-        self.ledger = LedgerServiceStub(self._channel)
         self.programs = ProgramServiceStub(self._channel)
         self.cashback = CashbackServiceStub(self._channel)
+        self.points = PointsServiceStub(self._channel)
+        self.operators = OperatorServiceStub(self._channel)
+        self.ledger = LedgerServiceStub(self._channel)
         self.refunds = RefundServiceStub(self._channel)
+        self.prizes = PrizeCashbackServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,8 @@ from purser_server.demo.money import shown, shown_change, shown_minor
 
 _AMOUNTS = ("balance", "required")
 _NOT_SHOWN = ("currency_code",)
-_FIGURES = ("amount", "before", "after", "seq", "count")
+_OF_POINTS = ("qty", "net", "rate", "multiplier", "exact", "points")
+_FIGURES = ("amount", "before", "after", "seq", "count", *_OF_POINTS)
 _INDENT = "  "
 
 
@@ -62,7 +63,7 @@ class Narrator:
 
     def history(self, transactions: Iterable[Transaction]) -> None:
         """Print the table of transactions."""
-        table = _table("id", "type", "state", "amount", "before", "after", "seq", "round")
+        table = new_table("id", "type", "state", "amount", "before", "after", "seq", "round")
         for each in transactions:
             table.add_row(
                 each.transaction_id,
@@ -74,13 +75,17 @@ class Narrator:
                 str(each.wallet_sequence or ""),
                 each.round_id,
             )
-        self._console.print(table)
+        self.show(table)
 
     def counts(self, counts: Mapping[str, int]) -> None:
         """Print what a verification of the ledger has read."""
-        table = _table("what was read", "count")
+        table = new_table("what was read", "count")
         for name, count in counts.items():
             table.add_row(name.replace("_", " "), f"{count:,}")
+        self.show(table)
+
+    def show(self, table: Table) -> None:
+        """Print a table."""
         self._console.print(table)
 
     def end(self, line: str) -> None:
@@ -94,7 +99,8 @@ class Narrator:
 
 
 def _line(mark: str, style: str, what: str, who: str, *outcome: str | tuple[str, str]) -> Text:
-    return Text.assemble(f"{_INDENT} ", (f"{mark:<2}", style), f"{what:<17}{who:<11}", *outcome)
+    names = f"{what + ' ':<17}{who:<14}"
+    return Text.assemble(f"{_INDENT} ", (f"{mark:<2}", style), names, *outcome)
 
 
 def _figures(metadata: Mapping[str, str]) -> str:
@@ -105,7 +111,8 @@ def _figures(metadata: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in figures.items())
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """Return an empty table; figures stand at the right of their columns."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=True, justify="right" if column in _FIGURES else "left")

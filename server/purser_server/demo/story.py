@@ -8,10 +8,17 @@ import time
 
 from rich.console import Console
 
-from purser_server.demo import casino_chapters, chapters, refund_chapters
+from purser_server.demo import (
+    casino_chapters,
+    chapters,
+    loyalty_chapters,
+    prize_chapters,
+    refund_chapters,
+)
 from purser_server.demo.client import Client, Refused
 from purser_server.demo.printing import Narrator
 from purser_server.demo.program import ProgramError
+from purser_server.demo.requests import PLAYER
 from purser_server.demo.server_process import (
     ServerProcess,
     running_server,
@@ -75,9 +82,20 @@ def _play_as_client(narrator: Narrator, server: ServerProcess) -> None:
             chapters.send_atomic_group(stage)
             chapters.leave(stage, session_id)
             history = chapters.read_history(stage)
-        others = casino_chapters.play(narrator, admin, server.address)
-        returned = refund_chapters.play(narrator, admin, server.address)
-        chapters.verify(narrator, admin, [*history, *others, *returned])
+            history.append(prize_chapters.return_prize(stage, PLAYER))
+            transactions = len(history)
+            transactions += len(casino_chapters.play(narrator, admin, server.address))
+            transactions += _play_loyalty(narrator, admin, casino, server.address)
+        chapters.verify(narrator, admin, transactions)
+
+
+def _play_loyalty(narrator: Narrator, admin: Client, casino: Client, address: str) -> int:
+    """Play the chapters of the casino's shop; return how many transactions those were."""
+    with Client(address, loyalty_chapters.make_key(narrator, admin)) as loyalty:
+        shop = loyalty_chapters.Shop(narrator, casino, loyalty)
+        loyalty_chapters.play(shop)
+        refund_chapters.play(shop)
+        return loyalty_chapters.count_transactions(shop)
 
 
 def _stop(narrator: Narrator, server: ServerProcess) -> None:

@@ -38,6 +38,7 @@ CONTRA_KIND: Mapping[TransactionType, AccountKind] = {
     TransactionType.ROLLBACK: AccountKind.GAME_RESULT,
     TransactionType.CASHBACK: AccountKind.PROMOTION,
     TransactionType.CASHBACK_REVERSAL: AccountKind.PROMOTION,
+    TransactionType.PRIZE_CASHBACK: AccountKind.PROMOTION,
 }
 """The house account that gives what the wallet gains, and takes what it gives."""
 

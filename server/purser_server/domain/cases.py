@@ -7,9 +7,8 @@ from datetime import datetime
 
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.ids import quoted
-from purser_server.domain.outcomes import Fate, Movement, Verdict
+from purser_server.domain.outcomes import UNDONE_IF_UNHEARD, Fate, Movement, Verdict
 from purser_server.domain.pending import Pending
-from purser_server.domain.transactions import TransactionType
 from purser_server.domain.values import Number, value
 
 
@@ -76,7 +75,7 @@ def decide(movement: Movement, decision: CaseDecision) -> Verdict:
     """Tell what a person's decision means for a movement: it stands, or it never was."""
     if decision is CaseDecision.APPLIED:
         return Verdict(Fate.COMPLETED)
-    if movement.type is TransactionType.BET:
+    if movement.type in UNDONE_IF_UNHEARD:
         return Verdict(Fate.ROLLED_BACK)
     return Verdict(Fate.REFUSED, _not_applied())
 

@@ -9,6 +9,7 @@ from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.pending import Pending
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.points import Hold
+from purser_server.domain.prizes import Prize
 from purser_server.domain.refunding import StoredRefund
 from purser_server.domain.rewards import StoredReward
 from purser_server.domain.rounds import Round
@@ -69,6 +70,15 @@ class RewardAnswer:
 
 
 @value
+class PrizeAnswer:
+    """A prize as it is `now`: of grants and shipments, which post nothing."""
+
+    prize: Prize
+    now: datetime
+    replayed: bool
+
+
+@value
 class RefundAnswer:
     """A refund as it was answered first; in a quote one that is not stored."""
 
@@ -82,8 +92,11 @@ Result = Answer | Refusal
 PointsResult = Answer | HoldAnswer | RewardAnswer | RefundAnswer | Refusal
 """What comes of one command that concerns points."""
 
+PrizeResult = Answer | PrizeAnswer | Refusal
+"""What comes of one command that concerns a prize; a return that is denied has an answer."""
+
 AnyResult = Any
-"""A `Result`, or of a command that concerns points a `PointsResult`."""
+"""A `Result`, or of a command that concerns points or prizes theirs."""
 
 
 def group_failed(index: int) -> Refusal:

@@ -130,7 +130,7 @@ def begin_rollback(
         of = pending.transaction
         if of.player_id != rollback.player_id or of.type not in REVERSIBLE:
             early = refuse_or_settle_early(rollback, of, at_casino=True)
-            assert isinstance(early, Refusal), "only one's own bets and wins can be undone"
+            assert isinstance(early, Refusal), "neither another's nor this type can be undone"
             return early
         return bet_already_settled(of) if _is_paid(of, others) else Phase.WAITING
     early = refuse_or_settle_early(rollback, original, at_casino=True)
@@ -170,8 +170,8 @@ def complete(
         return accept_bet(bet_of(intent), round_)
     if intent.type is TransactionType.WIN:
         return accept_win(win_of(intent), round_, number)
-    if intent.type is TransactionType.CASHBACK:
-        return Decision(intent.currency_code, intent.amount, intent.amount)
+    if intent.type in (TransactionType.CASHBACK, TransactionType.PRIZE_CASHBACK):
+        return Decision(intent.currency_code, intent.amount, change=intent.amount)
     return _complete_rollback(original, round_)
 
 

@@ -44,7 +44,7 @@ class Phase(Number):
     SENDING = 2
     """The movement itself."""
     UNDOING = 3
-    """To roll a bet back of which nobody knows whether it was applied."""
+    """To roll a bet or a prize back of which nobody knows whether it was applied."""
 
 
 @value
@@ -82,7 +82,7 @@ class Fate(Number):
     REFUSED = 2
     ROLLED_BACK = 3
     TO_BE_UNDONE = 4
-    """Unknown whether a bet was applied: it must be rolled back."""
+    """Unknown whether a bet or a prize was applied: it must be rolled back."""
     TO_BE_REPEATED = 5
     """Not known yet: the same again, later."""
     CASE = 6
@@ -135,6 +135,9 @@ _UNDONE = frozenset(
 )
 """Answers to a rollback: its original has no effect and will have none."""
 
+UNDONE_IF_UNHEARD = frozenset({TransactionType.BET, TransactionType.PRIZE_CASHBACK})
+"""What is rolled back when nobody knows whether the casino applied it."""
+
 _OWN_REASON: Mapping[CallbackOutcome, Reason] = {
     CallbackOutcome.INSUFFICIENT_FUNDS: Reason.INSUFFICIENT_FUNDS,
     CallbackOutcome.PLAYER_NOT_FOUND: Reason.PLAYER_NOT_FOUND,
@@ -166,8 +169,8 @@ def judge(movement: Movement, report: Report) -> Verdict:
     if report.outcome in _SUCCESS:
         return Verdict(Fate.COMPLETED)
     if report.outcome not in _REFUSALS:
-        is_bet = movement.type is TransactionType.BET
-        return Verdict(Fate.TO_BE_UNDONE if is_bet else Fate.TO_BE_REPEATED)
+        is_undone = movement.type in UNDONE_IF_UNHEARD
+        return Verdict(Fate.TO_BE_UNDONE if is_undone else Fate.TO_BE_REPEATED)
     if movement.type in (TransactionType.WIN, TransactionType.CASHBACK):
         # A win that the casino does not want is owed all the same; cashback is sent as one.
         return Verdict(Fate.CASE, is_alert=True)
@@ -194,14 +197,14 @@ def contradicts(report: Report, state: TransactionState) -> bool:
     return report.outcome in _SUCCESS and state is not TransactionState.COMPLETED
 
 
-def _judge_undoing(bet: Movement, report: Report) -> Verdict:
-    """Judge the answer to Purser's own rollback of a bet."""
+def _judge_undoing(lost: Movement, report: Report) -> Verdict:
+    """Judge the answer to Purser's own rollback of a bet or a prize."""
     if report.outcome in _UNDONE:
         return Verdict(Fate.ROLLED_BACK)
     if report.outcome is CallbackOutcome.STANDS:
         return Verdict(Fate.COMPLETED)
     if report.outcome is CallbackOutcome.NOTHING_TO_ROLL_BACK:
-        return Verdict(Fate.REFUSED, refusal_of(bet, report))
+        return Verdict(Fate.REFUSED, refusal_of(lost, report))
     return Verdict(Fate.TO_BE_REPEATED, is_alert=report.outcome in _REFUSALS)
 
 

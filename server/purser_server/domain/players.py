@@ -49,6 +49,7 @@ class Activity(Number):
     WITHDRAW = 4
     HOLD_POINTS = 5
     REDEEM_POINTS = 6
+    RETURN_PRIZE = 7
 
 
 _ALLOWED: Mapping[PlayerStatus, frozenset[Activity]] = {

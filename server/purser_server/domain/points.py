@@ -138,23 +138,27 @@ def settle(points: Points, now: datetime) -> Settled:
                 points = _released(points, hold)
         gone = [_part(lot, lot.points) for lot in points.lots if lot.expire_time <= moment]
         expired += gone
-        points = pay_debt(_without(points, gone), moment)
+        points = pay_debt(_without(points, gone) if gone else points, moment)
     return Settled(points, tuple(expired), tuple(lapsed))
 
 
 def _moments(points: Points, now: datetime) -> Iterable[datetime]:
-    """Return the moments up to now at which something may happen, and now itself."""
+    """Return the moments up to now at which something may happen, and now itself.
+
+    When a lot became available matters only to who owes something: there may be very many lots.
+    """
     of: list[Lot | Part] = [*points.lots]
     of += [part for hold in points.holds for part in hold.parts]
     moments = {now, *(hold.expire_time for hold in points.holds)}
-    for lot in of:
-        moments |= {lot.available_time, lot.expire_time}
+    moments.update(lot.expire_time for lot in of)
+    if points.debt:
+        moments.update(lot.available_time for lot in of)
     return sorted(moment for moment in moments if moment <= now)
 
 
 def pay_debt(points: Points, now: datetime) -> Points:
     """Pay debt with whatever is available, soonest to expire first."""
-    paid = min(points.debt, points.available(now))
+    paid = min(points.debt, points.available(now)) if points.debt else 0
     if not paid:
         return points
     after, _ = _take(points, paid, now)
@@ -318,7 +322,10 @@ def _part(lot: Lot, points: int) -> Part:
 
 def _without(points: Points, parts: Iterable[Part]) -> Points:
     taken = {part.lot_number: part.points for part in parts}
-    lots = (replace(lot, points=lot.points - taken.get(lot.number, 0)) for lot in points.lots)
+    lots = (
+        replace(lot, points=lot.points - taken[lot.number]) if lot.number in taken else lot
+        for lot in points.lots
+    )
     return replace(points, lots=tuple(lot for lot in lots if lot.points))
 
 

@@ -37,6 +37,11 @@ class Refunded:
     money: int = 0
     restored_amount: int = 0
 
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether no points are asked for: no line, no shipping and no amount was refunded."""
+        return not (self.amount or self.shipping or any(self.quantities))
+
 
 def returned_quantities(reward: Reward, refunded: Refunded) -> tuple[int, ...]:
     """Return how much of each line was returned; of the shipping, as a part of one."""
@@ -55,6 +60,9 @@ def nothing_refunded(reward: Reward) -> Refunded:
 
 def reversed_points(reward: Reward, refunded: Refunded) -> int:
     """Return what is taken back in all: the larger of what lines and what amounts ask."""
+    if refunded.asks_nothing:
+        # The fractions come to the same, but most rewards are told while nothing is refunded.
+        return 0
     if not reward.lines:
         return _points_of_bare_amount(reward, refunded.amount)
     return max(_by_lines(reward, refunded), _by_amounts(reward, refunded))
@@ -84,6 +92,8 @@ def reversed_by_line(reward: Reward, refunded: Refunded) -> tuple[int, ...]:
 
     A line under a campaign is rounded down by itself, the plain ones in their sum.
     """
+    if refunded.asks_nothing:
+        return (0,) * len(reward.lines)
     exact = _exact_refunded(reward, refunded)
     return _rounded(reward, exact, _plain_points(reward, exact))
 

@@ -17,6 +17,7 @@ from purser_server.domain.transactions import (
 from purser_server.domain.wallet import insufficient_funds
 
 REVERSIBLE = frozenset({TransactionType.BET, TransactionType.WIN})
+"""What a game may have rolled back."""
 
 
 def refuse_or_settle_early(

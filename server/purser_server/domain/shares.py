@@ -16,8 +16,8 @@ def shares(
     never where it stands: so no share depends on the order of the parts. Nobody gets a share of
     a total when all weights are zero.
     """
-    weight = sum(weights)
-    if not weight or not total:
+    weight = sum(weights) if total else 0
+    if not weight:
         return (0,) * len(weights)
     divided = [divmod(total * part, weight) for part in weights]
     result = [int(whole) for whole, _ in divided]

@@ -98,6 +98,8 @@ class Transaction:
     casino_transaction_id: str = ""
     loyalty: Mapping[str, Any] | None = None
     """What rewards and movements of points have beside: their content, and how they came about."""
+    prize_id: str = ""
+    """The prize that it pays for."""
 
     @property
     def balance_after(self) -> int | None:

@@ -23,6 +23,7 @@ class FindingKind(Number):
     TRANSACTION_MALFORMED = 7
     REVERSAL_MISMATCH = 8
     PLAYER_MISMATCH = 9
+    PRIZE_MISMATCH = 10
 
 
 @value

@@ -14,6 +14,7 @@ from purser_server.domain.errors import Refusal
 from purser_server.domain.intents import Settle
 from purser_server.domain.players import player_not_found
 from purser_server.domain.points_commands import PointsCommand
+from purser_server.domain.prizes import PrizeCommand
 from purser_server.domain.replay import replay
 from purser_server.domain.rollbacks import decide_rollback, refuse_or_settle_early
 from purser_server.domain.values import value
@@ -30,6 +31,7 @@ from purser_server.ledger.loyalty import LoyaltyRules
 from purser_server.ledger.loyalty_book import LoyaltyBook
 from purser_server.ledger.loyalty_state import LoyaltyState
 from purser_server.ledger.ports import Changes, Loaded, LoyaltyLoaded, Request
+from purser_server.ledger.prizes import PrizeBook, PrizeRules
 from purser_server.ledger.refunds import RefundRules
 from purser_server.ledger.rewards import RewardRules
 from purser_server.ledger.seamless import SeamlessRules, told_again
@@ -50,12 +52,15 @@ class Batch:
     def __init__(self, loaded: Loaded) -> None:
         self._state = State(loaded)
         self._seamless = loaded.seamless
-        self._seamless_rules = SeamlessRules(self._state, loaded.seamless)
+        self._prizes = PrizeBook(self._state, loaded.prizes)
+        self._seamless_rules = SeamlessRules(self._state, loaded.seamless, self._prizes)
         self._loyalty = LoyaltyState(loaded.loyalty or LoyaltyLoaded())
         book = LoyaltyBook(self._state, self._loyalty)
         self._loyalty_rules = LoyaltyRules(
             book, RewardRules(book, loaded.seamless), RefundRules(book, loaded.seamless)
         )
+        keep_intent = self._seamless_rules.keep
+        self._prize_rules = PrizeRules(self._state, self._prizes, loaded.seamless, keep_intent)
 
     def decide(self, groups: Iterable[Group]) -> list[list[AnyResult]]:
         """Decide all groups in order; the results stand in the order of their requests."""
@@ -70,6 +75,7 @@ class Batch:
         """Return all that is to be written."""
         changes = self._state.changes()
         changes.loyalty = self._loyalty.changes(self._state.players)
+        changes.prizes = self._prizes.changes()
         return changes
 
     # -- groups ------------------------------------------------------------------------------
@@ -94,7 +100,7 @@ class Batch:
     def _keep_refusal(self, request: Request, refusal: Refusal) -> None:
         """Store what refused a group, if it is final and was not stored before the group."""
         state, operator, command = self._state, request.operator, request.command
-        assert not isinstance(command, Settle | PointsCommand), "neither is ever in a group"
+        assert not isinstance(command, Settle | PointsCommand | PrizeCommand), "never in a group"
         # A tombstone of the group may have refused a player that does not exist.
         exists = (operator, command.player_id) in state.players
         if refusal.is_final and exists and (operator, command.transaction_id) not in state.known:
@@ -104,10 +110,8 @@ class Batch:
 
     def _decide_one(self, request: Request) -> AnyResult:
         operator, command, state = request.operator, request.command, self._state
-        if isinstance(command, Settle):
-            return self._seamless_rules.settle(operator, command)
-        if isinstance(command, PointsCommand):
-            return self._loyalty_rules.decide(operator, command)
+        if isinstance(command, Settle | PointsCommand | PrizeCommand):
+            return self._decide_other(operator, command)
         known = state.known.get((operator, command.transaction_id))
         if known is not None:
             answer = replay(command, known)
@@ -127,6 +131,16 @@ class Batch:
                 state.store_refusal(operator, command, number, decision)
             return decision
         return Answer(state.carry_out(operator, command, number, decision), replayed=False)
+
+    def _decide_other(
+        self, operator: int, command: Settle | PointsCommand | PrizeCommand
+    ) -> AnyResult:
+        """Decide what is no movement that a client asks of a wallet."""
+        if isinstance(command, Settle):
+            return self._seamless_rules.settle(operator, command)
+        if isinstance(command, PointsCommand):
+            return self._loyalty_rules.decide(operator, command)
+        return self._prize_rules.decide(operator, command)
 
 
 # -- the rules, each with the state it needs --------------------------------------------------

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from purser_server.domain.commands import Rollback, Win
-from purser_server.domain.decisions import PointsResult, Result
+from purser_server.domain.decisions import PointsResult, PrizeResult, Result
 from purser_server.domain.errors import RefusedError, overloaded
 from purser_server.domain.intents import Settle
 from purser_server.ledger.batch import Group
@@ -59,6 +59,11 @@ class Ledger:
     async def execute_points(self, request: Request) -> PointsResult:
         """Execute one request that concerns points. Raises RefusedError (OVERLOADED)."""
         result: PointsResult = await self.execute(request)
+        return result
+
+    async def execute_prize(self, request: Request) -> PrizeResult:
+        """Execute one request that concerns a prize. Raises RefusedError (OVERLOADED)."""
+        result: PrizeResult = await self.execute(request)
         return result
 
     async def execute_each(self, requests: Sequence[Request]) -> list[Result]:

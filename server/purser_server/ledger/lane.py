@@ -210,6 +210,8 @@ class _Flush:
             await writer.commit()
         except CommitUnknownError:
             numbers = {entry.transaction.number for entry in changes.entries} | changes.begun
+            if changes.prizes is not None:
+                numbers |= {prize.number for _, _, prize in changes.prizes.new}
             self._unanswered.append((frozenset(numbers), results))
             raise
         return results
@@ -222,6 +224,7 @@ class _Flush:
         """
         found = {transaction.number for transaction in loaded.known.values()}
         found |= {pending.transaction.number for pending in loaded.pending.values()}
+        found |= {prize.number for prize in loaded.prizes.values()}
         for numbers, results in self._unanswered:
             if not numbers.isdisjoint(found):
                 return results

@@ -20,6 +20,7 @@ from purser_server.domain.intents import Settle
 from purser_server.domain.pending import Pending
 from purser_server.domain.points import Hold, HoldState, Lot, Points
 from purser_server.domain.points_commands import Content, PointsCommand
+from purser_server.domain.prizes import Prize, PrizeCommand
 from purser_server.domain.programs import Campaign, Program
 from purser_server.domain.redemptions import Redemption
 from purser_server.domain.rewards import StoredReward
@@ -59,7 +60,7 @@ class Request:
     """One command of one operator, given by the operator's number in the store."""
 
     operator: int
-    command: Command | Settle | PointsCommand
+    command: Command | Settle | PointsCommand | PrizeCommand
 
 
 PlayerKey = tuple[int, str]
@@ -139,6 +140,20 @@ class LoyaltyChanges:
         return has_points or self.has_rewards
 
 
+@dataclass(slots=True)
+class PrizeChanges:
+    """What a flush writes of prizes, beside their transactions."""
+
+    new: list[tuple[int, int, Prize]] = field(default_factory=list)
+    """operator number, player number, a prize that was granted"""
+    changed: list[tuple[int, Prize]] = field(default_factory=list)
+    """operator number, a prize as it is now"""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.new or self.changed)
+
+
 @value
 class Loaded:
     """What is known before a flush is decided; the wallets are locked until its end.
@@ -164,6 +179,8 @@ class Loaded:
     """How often these operators' mode was changed, where it ever was."""
     loyalty: LoyaltyLoaded | None = None
     """What is known of points, if a command concerns them."""
+    prizes: Mapping[IdKey, Prize] = field(default_factory=dict)
+    """The prizes that are named, by operator and prize id."""
 
 
 @value
@@ -213,10 +230,11 @@ class Changes:
     ended_cases: list[tuple[int, int, EndedCase]] = field(default_factory=list)
     """operator number, player number, a case that has ended with this flush"""
     loyalty: LoyaltyChanges | None = None
+    prizes: PrizeChanges | None = None
 
     def __bool__(self) -> bool:
         """Whether there is anything to write; all else comes with an entry or an intent."""
-        return bool(self.entries or self.pending or self.ended or self.loyalty)
+        return bool(self.entries or self.pending or self.ended or self.loyalty or self.prizes)
 
 
 class Writer(Protocol):

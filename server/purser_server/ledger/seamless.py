@@ -46,15 +46,17 @@ from purser_server.domain.transactions import (
 )
 from purser_server.domain.wallet import transaction_rolled_back, wrong_mode
 from purser_server.ledger.own_ids import own_id
+from purser_server.ledger.prizes import PrizeBook
 from purser_server.ledger.state import State, content_of
 
 
 class SeamlessRules:
     """The rules, each with the state it needs. `leases`: how long an attempt holds an intent."""
 
-    def __init__(self, state: State, leases: Mapping[int, timedelta]) -> None:
+    def __init__(self, state: State, leases: Mapping[int, timedelta], prizes: PrizeBook) -> None:
         self._state = state
         self._leases = leases
+        self._prizes = prizes
 
     # -- a game's request --------------------------------------------------------------------
 
@@ -71,7 +73,7 @@ class SeamlessRules:
         intent = self._intent(operator, command, number)
         if isinstance(found, Decision):
             return Answer(self._complete(operator, intent, found, None), replayed=False)
-        return self._keep(operator, intent, found)
+        return self.keep(operator, intent, found)
 
     def _judge(self, operator: int, command: Command, number: int) -> Refusal | Decision | Phase:
         state = self._state
@@ -128,7 +130,8 @@ class SeamlessRules:
             return pending.transaction
         return self._state.known.get((operator, transaction_id))
 
-    def _keep(self, operator: int, intent: Transaction, phase: Phase) -> Answer:
+    def keep(self, operator: int, intent: Transaction, phase: Phase) -> Answer:
+        """Store an intent, held for the attempt that is made for it now."""
         original = None
         if intent.type is TransactionType.ROLLBACK:
             original = self._original(operator, intent.related_transaction_id)
@@ -231,6 +234,8 @@ class SeamlessRules:
         """End an intent with its outcome, and let those who waited for it go on."""
         pending = end.pending
         self._state.end_pending(operator, pending)
+        is_paid = verdict.fate is Fate.COMPLETED
+        self._prizes.end_return(operator, pending.transaction, is_paid=is_paid)
         if pending.is_case:
             self._state.end_case(operator, end)
         for other in self._state.intents_of(operator, pending.transaction.player_id):

@@ -18,6 +18,7 @@ _CASHBACK = "/purser.loyalty.v1.CashbackService/"
 _REFUND = "/purser.loyalty.v1.RefundService/"
 _OPERATOR = "/purser.admin.v1.OperatorService/"
 _POINTS = "/purser.loyalty.v1.PointsService/"
+_PRIZES = "/purser.loyalty.v1.PrizeCashbackService/"
 _LEDGER = "/purser.admin.v1.LedgerService/"
 
 MAY_CALL: Mapping[str, tuple[Role, ...]] = {
@@ -75,6 +76,13 @@ MAY_CALL: Mapping[str, tuple[Role, ...]] = {
     _POINTS + "GetRedemption": _REWARD,
     _POINTS + "RefundRedemption": _REWARD,
     _POINTS + "AdjustPoints": _REWARD,
+    _PRIZES + "GrantPrize": _REWARD,
+    _PRIZES + "GetPrize": _REWARD,
+    _PRIZES + "ListPrizes": _REWARD,
+    _PRIZES + "OrderPrizeShipment": _REWARD,
+    _PRIZES + "RequestPrizeCashback": _REWARD,
+    _PRIZES + "GetPrizeCashback": _REWARD,
+    _PRIZES + "ListPrizeCashbacks": _REWARD,
 }
 
 OPERATION_NEEDS: Mapping[str, tuple[Role, ...]] = {"deposit": _MANAGE, "withdraw": _MANAGE}

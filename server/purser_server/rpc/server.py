@@ -22,6 +22,8 @@ from purser.loyalty.v1 import (
     cashback_service_pb2_grpc,
     points_service_pb2,
     points_service_pb2_grpc,
+    prize_cashback_service_pb2,
+    prize_cashback_service_pb2_grpc,
     program_service_pb2,
     program_service_pb2_grpc,
     refund_service_pb2,
@@ -39,6 +41,7 @@ from purser_server.rpc.ledger_service import LedgerServicer
 from purser_server.rpc.operator_service import OperatorServicer
 from purser_server.rpc.player_service import PlayerServicer
 from purser_server.rpc.points_service import PointsServicer
+from purser_server.rpc.prize_cashback_service import PrizeCashbackServicer
 from purser_server.rpc.program_service import ProgramServicer
 from purser_server.rpc.refund_service import RefundServicer
 from purser_server.rpc.wallet_service import WalletServicer
@@ -58,6 +61,7 @@ SERVICES = tuple(
         (ledger_service_pb2, "LedgerService"),
         (points_service_pb2, "PointsService"),
         (refund_service_pb2, "RefundService"),
+        (prize_cashback_service_pb2, "PrizeCashbackService"),
     )
 )
 
@@ -83,6 +87,7 @@ class Services:
     ledger: LedgerServicer
     points: PointsServicer
     refund: RefundServicer
+    prizes: PrizeCashbackServicer
 
 
 class PurserServer:
@@ -113,6 +118,9 @@ class PurserServer:
         ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(services.ledger, add)
         points_service_pb2_grpc.add_PointsServiceServicer_to_server(services.points, add)
         refund_service_pb2_grpc.add_RefundServiceServicer_to_server(services.refund, add)
+        prize_cashback_service_pb2_grpc.add_PrizeCashbackServiceServicer_to_server(
+            services.prizes, add
+        )
         self._health = _Health(stopping)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, add)
         reflection.enable_server_reflection(

@@ -35,13 +35,14 @@ def transaction(of: Transaction) -> wallet_pb2.Transaction:
     fill_transaction(message, of, timestamp(of.create_time))
     if of.metadata:
         message.metadata.update(of.metadata)
+    message.prize_id = of.prize_id
     return message
 
 
 def fill_transaction(
     message: wallet_pb2.Transaction, of: Transaction, create_time: Timestamp
 ) -> None:
-    """Fill an empty message with a transaction, but for its metadata.
+    """Fill an empty message with a movement of a game or a backend, but for its metadata.
 
     In place, field by field, and only what is there: half the time of making messages and
     putting them together. `create_time` is the transaction's own, which many share.

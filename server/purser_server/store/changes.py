@@ -148,6 +148,7 @@ def _intent(operator: int, player: int, pending: Pending) -> tuple[object, ...]:
         microseconds(of.create_time),
         int(pending.phase),
         microseconds(pending.due_time),
+        of.prize_id,
     )
 
 

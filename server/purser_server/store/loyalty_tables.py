@@ -25,6 +25,7 @@ __all__ = (
     "lots",
     "metadata",
     "owed_cashback",
+    "prizes",
     "programs",
     "redemptions",
     "refunds",
@@ -172,4 +173,28 @@ campaigns = Table(
     time_column("create_time"),
     PrimaryKeyConstraint("operator_no", "campaign_id"),
     Index("campaigns_by_number", "operator_no", "campaign_no", unique=True),
+)
+
+# Prizes. None is ever stored as expired: that follows from the time.
+prizes = Table(
+    "prizes",
+    metadata,
+    Column("operator_no", Integer, nullable=False),
+    Column("prize_id", Text, nullable=False),
+    Column("prize_no", BigInteger, nullable=False, autoincrement=False),
+    Column("player_no", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("currency_code", Text, nullable=False),
+    Column("cash_value", BigInteger, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    # NULL never expires.
+    Column("expire_time", DateTime(timezone=True)),
+    Column("state", SmallInteger, nullable=False),
+    # The transaction that returns it, or has returned it; empty for none.
+    Column("return_id", Text, nullable=False),
+    PrimaryKeyConstraint("operator_no", "prize_id"),
+    Index("prizes_by_number", "operator_no", "prize_no", unique=True),
+    # The player first: in a small table both indexes would else seem alike to the planner.
+    Index("prizes_by_player", "player_no", "operator_no", "prize_no"),
+    postgresql_with={"fillfactor": "80"},
 )

@@ -65,6 +65,8 @@ def detail_of(transaction: Transaction) -> dict[str, Any] | None:
         detail["metadata"] = dict(transaction.metadata)
     if transaction.loyalty is not None:
         detail["loyalty"] = dict(transaction.loyalty)
+    if transaction.prize_id:
+        detail["prize_id"] = transaction.prize_id
     if transaction.round is not None:
         detail["round"] = _round_to_json(transaction.round)
     if transaction.game_id and not transaction.round_id:
@@ -114,6 +116,7 @@ def transaction_from_row(row: Row) -> Transaction:
         casino_balance=casino_balance,
         casino_transaction_id=casino_id,
         loyalty=detail.get("loyalty"),
+        prize_id=detail.get("prize_id", ""),
     )
 
 
@@ -140,6 +143,7 @@ def pending_from_row(row: Row) -> Pending:
             else RollbackOutcome.NONE
         ),
         at_casino=True,
+        prize_id=row["prize_id"],
     )
     return Pending(
         transaction,

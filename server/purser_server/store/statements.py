@@ -119,7 +119,8 @@ ORDER BY t.transaction_no
 PENDING_COLUMNS = """
        p.operator_no, p.transaction_id, p.intent_no, p.type, l.player_id, p.currency_code,
        p.amount, p.game_id, p.round_id, p.related_id, p.win_type, p.flags, p.original_type,
-       p.undo_id, p.create_time, p.phase, p.due_time, p.attempts, p.is_case, p.last_error
+       p.undo_id, p.create_time, p.phase, p.due_time, p.attempts, p.is_case, p.last_error,
+       p.prize_id
 """
 
 # The intents of these players, and those with these ids. Given: operator numbers, ids; operator
@@ -174,7 +175,7 @@ REVERSALS = "integer bigint bigint"
 JOURNAL = "integer integer bigint bigint integer"
 NEW_INTENTS = (
     "integer text bigint smallint bigint text bigint text text text smallint smallint smallint "
-    "text bigint smallint bigint"
+    "text bigint smallint bigint text"
 )
 KEPT_INTENTS = "integer text smallint bigint integer boolean text"
 ENTRIES = (
@@ -263,19 +264,19 @@ WITH final AS (
     SELECT * FROM {unnest(NEW_INTENTS, 5)}
              AS n (operator_no, transaction_id, intent_no, type, player_no, currency_code, amount,
                    game_id, round_id, related_id, win_type, flags, original_type, undo_id,
-                   create_time, phase, due_time)
+                   create_time, phase, due_time, prize_id)
 ), begun AS (
     INSERT INTO pending
     SELECT operator_no, transaction_id, intent_no, type, player_no, coalesce(currency_code, ''),
            amount, coalesce(game_id, ''), coalesce(round_id, ''), coalesce(related_id, ''),
            win_type, flags, original_type, undo_id, {_TIME.format("create_time")}, phase,
-           {_TIME.format("due_time")}, 0, false, ''
+           {_TIME.format("due_time")}, 0, false, '', coalesce(prize_id, '')
     FROM new
 ), kept AS (
     UPDATE pending p
     SET phase = k.phase, due_time = {_TIME.format("k.due_time")}, attempts = k.attempts,
         is_case = k.is_case, last_error = coalesce(k.last_error, '')
-    FROM {unnest(KEPT_INTENTS, 22)}
+    FROM {unnest(KEPT_INTENTS, 23)}
          AS k (operator_no, transaction_id, phase, due_time, attempts, is_case, last_error)
     WHERE p.operator_no = k.operator_no AND p.transaction_id = k.transaction_id
 )

@@ -162,6 +162,12 @@ transactions = Table(
     UniqueConstraint("operator_no", "transaction_id", name="transactions_id_key"),
     Index("transactions_by_player", "operator_no", "player_no", "transaction_no"),
     Index(
+        "transactions_of_prizes",
+        "operator_no",
+        "transaction_no",
+        postgresql_where=text("type = 9"),
+    ),
+    Index(
         "transactions_by_round",
         "operator_no",
         "round_no",
@@ -226,6 +232,8 @@ pending = Table(
     Column("attempts", Integer, nullable=False),
     Column("is_case", Boolean, nullable=False),
     Column("last_error", Text, nullable=False),
+    # The prize that it pays for; empty for all else.
+    Column("prize_id", Text, nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("operator_no", "transaction_id"),
     # The player first: in a small table both indexes would else seem alike to the planner.
     Index("pending_by_player", "player_no", "operator_no"),

@@ -14,6 +14,7 @@ from purser_server.store.engine import reading
 from purser_server.store.verification_balances import BALANCE_CHECKS
 from purser_server.store.verification_links import LINK_CHECKS
 from purser_server.store.verification_loyalty import LOYALTY_CHECKS
+from purser_server.store.verification_prizes import PRIZE_CHECKS
 from purser_server.store.verification_reversals import REVERSAL_CHECKS
 from purser_server.store.verification_rounds import ROUND_CHECKS
 from purser_server.store.verification_transactions import SHAPE
@@ -38,6 +39,7 @@ _CHECKS = (
     *LINK_CHECKS,
     *REVERSAL_CHECKS,
     *LOYALTY_CHECKS,
+    *PRIZE_CHECKS,
 )
 
 _NAMED = """

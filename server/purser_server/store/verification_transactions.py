@@ -28,7 +28,7 @@ COMPLETED = int(TransactionState.COMPLETED)
 REFUSED = int(TransactionState.REFUSED)
 TOMBSTONE = int(TransactionState.TOMBSTONE)
 ROLLED_BACK = int(TransactionState.ROLLED_BACK)
-"""Of a row: that a casino's answer to a bet was never heard, and the bet was undone."""
+"""Of a row: that a casino's answer was never heard, and the bet or the prize was undone."""
 
 _TYPE_AND_STATE = (
     f"concat({named('o.type', TransactionType)}, ' ', {named('o.state', TransactionState)})"
@@ -39,7 +39,8 @@ _FLAGS = (
     " ELSE 0 END"
 )
 _AT_CASINO = (
-    f"CASE WHEN o.type IN ({BET}, {WIN}, {ROLLBACK}, {CASHBACK}) THEN {AT_CASINO} ELSE 0 END"
+    f"CASE WHEN o.type IN ({BET}, {WIN}, {ROLLBACK}, {CASHBACK}, {PRIZE}) THEN {AT_CASINO}"
+    " ELSE 0 END"
 )
 _POSTING = (
     "concat_ws(' ', 'change', o.change, 'sequence', o.sequence,"
@@ -48,7 +49,7 @@ _POSTING = (
     " 'contra account' || CASE WHEN o.contra_account_no IS NULL THEN ' absent' END)"
 )
 
-_GAINS = f"{DEPOSIT}, {WIN}, {ROLLBACK}, {CASHBACK}, {ADJUSTMENT}, {REFUND}"
+_GAINS = f"{DEPOSIT}, {WIN}, {ROLLBACK}, {CASHBACK}, {PRIZE}, {ADJUSTMENT}, {REFUND}"
 _GIVES = f"{WITHDRAWAL}, {BET}, {ROLLBACK}, {REVERSAL}, {ADJUSTMENT}, {REDEMPTION}, {EXPIRY}"
 _MAY_NAME = f"{NOTHING}, {WIN}, {ROLLBACK}, {CASHBACK}, {REVERSAL}, {REDEMPTION}, {REFUND}"
 
@@ -58,10 +59,12 @@ _SHAPE = (
         MALFORMED,
         "this type of transaction is never stored in this state",
         wrong=f"(o.state NOT IN ({COMPLETED}, {REFUSED}, {TOMBSTONE})"
-        f" AND (o.state, o.type, o.flags & {AT_CASINO}) <> ({ROLLED_BACK}, {BET}, {AT_CASINO}))"
-        f" OR o.type NOT BETWEEN {NOTHING} AND {EXPIRY} OR o.type = {PRIZE}"
+        f" AND NOT (o.state = {ROLLED_BACK} AND o.type IN ({BET}, {PRIZE})"
+        f" AND o.flags & {AT_CASINO} <> 0))"
+        f" OR o.type NOT BETWEEN {NOTHING} AND {EXPIRY}"
         f" OR (o.type = {NOTHING}) <> (o.state = {TOMBSTONE})",
-        expected="'COMPLETED or REFUSED, TOMBSTONE without a type, ROLLED_BACK of a casino''s bet'",
+        expected="'COMPLETED or REFUSED, TOMBSTONE without a type,"
+        " ROLLED_BACK of a casino''s bet or prize'",
         found=_TYPE_AND_STATE,
     ),
     Rule(
@@ -176,6 +179,13 @@ _SHAPE = (
         expected=f"CASE WHEN o.type IN ({NOTHING}, {ROLLBACK}) THEN 'a transaction id'"
         " ELSE 'no transaction id' END",
         found="o.related_id",
+    ),
+    Rule(
+        MALFORMED,
+        "the cashback of a prize names no prize, or something else does",
+        wrong=f"(o.type = {PRIZE}) <> (coalesce(o.detail ->> 'prize_id', '') <> '')",
+        expected=f"CASE WHEN o.type = {PRIZE} THEN 'a prize' ELSE 'no prize' END",
+        found="o.detail ->> 'prize_id'",
     ),
     Rule(
         MALFORMED,

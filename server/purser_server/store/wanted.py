@@ -14,12 +14,13 @@ from purser_server.domain.points_commands import (
     RefundRedemption,
     ReleaseHold,
 )
+from purser_server.domain.prizes import PrizeCommand
 from purser_server.domain.refunding import RefundPurchase
 from purser_server.domain.rewards import EarnReward, StoredReward
 from purser_server.domain.transactions import Transaction, TransactionType
 from purser_server.ledger.ports import Request, RoundKey
 
-Asked = Command | Settle | PointsCommand
+Asked = Command | Settle | PointsCommand | PrizeCommand
 """Whatever a flush may be asked to do."""
 
 

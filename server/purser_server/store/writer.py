@@ -40,6 +40,7 @@ from purser_server.store.changes import case_columns, pending_columns, save_colu
 from purser_server.store.faults import CONNECTION_FAULTS, translate
 from purser_server.store.loyalty_loading import load_loyalty
 from purser_server.store.points_rows import SAVE_POINTS, points_columns
+from purser_server.store.prizes_rows import SAVE_PRIZES, load_prizes, prize_columns
 from purser_server.store.reward_rows import (
     COUNT_EXPIRED,
     EXPIRED,
@@ -205,6 +206,7 @@ class PostgresWriter:
             flush, rounds = await self._rounds(requests, players, known)
             mode_changes, seamless = _modes(flush["modes"])
             loyalty = await load_loyalty(self._live, requests, players, wallets, known)
+            prizes = await load_prizes(self._live, requests)
             return Loaded(
                 numbers_from=flush["numbers_from"],
                 now=flush["now"],
@@ -218,6 +220,7 @@ class PostgresWriter:
                 pending=await self._pending(requests, players, seamless),
                 mode_changes=mode_changes,
                 loyalty=loyalty,
+                prizes=prizes,
             )
 
     async def _lock_wallets(
@@ -351,6 +354,8 @@ class PostgresWriter:
                     raise ContentionError("another writer was given the same id")
             if changes.loyalty:
                 await self._save_loyalty(changes.loyalty)
+            if changes.prizes:
+                await self._live.execute(SAVE_PRIZES, *prize_columns(changes.prizes))
             if changes.ended_cases:
                 await self._live.execute(sql.END_CASES, time, *case_columns(changes))
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from purser_server.domain.commands import CloseRound, Command
 from purser_server.domain.decisions import Answer, Result
 from purser_server.domain.errors import Reason, Refusal, RefusedError
+from purser_server.domain.prizes import ReturnPrize
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
 from purser_server.usecases.modes import Modes
@@ -25,8 +26,11 @@ class Movements:
         self._modes = modes
         self._seamless = seamless
 
-    async def execute(self, operator: int, command: Command) -> Answer:
-        """Execute one command. Raises RefusedError with the command's own refusal."""
+    async def execute(self, operator: int, command: Command | ReturnPrize) -> Answer:
+        """Execute one command. Raises RefusedError with the command's own refusal.
+
+        A prize whose return was denied or has failed is an answer, too.
+        """
         if await self._is_seamless(operator) and not isinstance(command, CloseRound):
             return await self._seamless.execute(operator, command)
         result = await self._ledger.execute(Request(operator, command))

@@ -17,6 +17,8 @@ from purser_server.domain.outcomes import Report
 from purser_server.domain.pending import Pending
 from purser_server.domain.players import Player, PlayerStatus, WalletBalance
 from purser_server.domain.points import Hold, Points
+from purser_server.domain.prize_cashbacks import CashbackState, PrizeCashback
+from purser_server.domain.prizes import Prize, PrizeState
 from purser_server.domain.programs import (
     Campaign,
     Program,
@@ -304,6 +306,46 @@ class RefundStore(Protocol):
 
         At most `limit` of them, and no more than one answer can carry; True when there are more.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class PrizeFilter:
+    """Which prizes to list; empty means: all."""
+
+    player_id: str = ""
+    states: tuple[PrizeState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CashbackFilter:
+    """Which requests to return prizes to list; empty means: all."""
+
+    player_id: str = ""
+    prize_id: str = ""
+    states: tuple[CashbackState, ...] = ()
+
+
+class PrizeStore(Protocol):
+    """Prizes, and the requests to return them."""
+
+    async def prize(self, operator: int, prize_id: str) -> tuple[Prize, datetime] | None:
+        """Return a prize, and the store's time."""
+
+    async def prizes(
+        self, operator: int, only: PrizeFilter, before: int | None, limit: int
+    ) -> Sequence[tuple[Prize, datetime]]:
+        """Return prizes, each with the time as of which it was read, newest first."""
+
+    async def cashback(self, operator: int, transaction_id: str) -> PrizeCashback | None:
+        """Return a request to return a prize."""
+
+    async def cashbacks(
+        self, operator: int, only: CashbackFilter, before: int | None, limit: int
+    ) -> Sequence[PrizeCashback]:
+        """Return requests to return prizes, newest first, from before a number."""
+
+    async def player_messages(self, operator: int) -> Mapping[str, str]:
+        """Return the operator's own texts for players, by reason."""
 
 
 class ProgramStore(Protocol):

@@ -20,6 +20,7 @@ from purser_server.domain.decisions import Answer, Result
 from purser_server.domain.errors import Reason, Refusal, RefusedError
 from purser_server.domain.intents import Settle
 from purser_server.domain.outcomes import (
+    UNDONE_IF_UNHEARD,
     Alert,
     CallbackOutcome,
     Phase,
@@ -31,6 +32,7 @@ from purser_server.domain.outcomes import (
 )
 from purser_server.domain.pending import Delays, Pending
 from purser_server.domain.players import WalletBalance, player_not_found
+from purser_server.domain.prizes import ReturnPrize
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
@@ -103,10 +105,14 @@ class SeamlessMovements:
 
     # -- a game's request --------------------------------------------------------------------
 
-    async def execute(self, operator: int, command: Command) -> Answer:
+    async def execute(self, operator: int, command: Command | ReturnPrize) -> Answer:
         """Execute one command. Raises RefusedError with the command's own refusal."""
         gate = self._casinos.gate(operator)
         is_probe = False
+        if isinstance(command, ReturnPrize) and gate.is_open:
+            if not gate.may_send():
+                return await self._unheard(operator, command)
+            is_probe = gate.is_open
         if isinstance(command, Bet) and gate.is_open:
             # What is known is told without a call, and takes the probe from nobody.
             known = await self._history.transaction(operator, command.transaction_id)
@@ -118,8 +124,16 @@ class SeamlessMovements:
         work = self._execute(operator, gate, command, is_probe=is_probe)
         return await asyncio.shield(self._begin(work))
 
+    async def _unheard(self, operator: int, asked: ReturnPrize) -> Answer:
+        """Let the return of a prize fail at once; what is known is told all the same.
+
+        It takes no place: they may all be held by calls that hang. Raises RefusedError.
+        """
+        request = Request(operator, replace(asked, is_unheard=True))
+        return _answer_of(await self._ledger.execute(request))
+
     async def _execute(
-        self, operator: int, gate: Gate, command: Command, *, is_probe: bool
+        self, operator: int, gate: Gate, command: Command | ReturnPrize, *, is_probe: bool
     ) -> Answer:
         seamless = await self._modes.of(operator)
         if seamless is None:
@@ -175,19 +189,22 @@ class SeamlessMovements:
     def _told(self, operator: int, answer: Answer) -> Answer:
         """Tell a game what became of its movement so far.
 
-        Raises RefusedError: the casino's refusal, or CASINO_UNREACHABLE for a bet.
+        Raises RefusedError: the casino's refusal, or CASINO_UNREACHABLE for a bet. What became of
+        a prize is an answer, whatever it is.
         """
         after = answer.pending
         if after is None:
             return _final(answer.transaction)
         if after.phase is Phase.UNDOING:
             self._begin(self._undo(operator, after))
+        if after.transaction.type is TransactionType.PRIZE_CASHBACK:
+            return Answer(after.transaction, replayed=False, pending=after)
         if after.transaction.type is TransactionType.BET:
             raise RefusedError(casino_unreachable(after.transaction.transaction_id, is_sent=True))
         return Answer(after.transaction, replayed=False)
 
     async def _undo(self, operator: int, pending: Pending) -> None:
-        """Roll a bet back at once; should that fail, it is due again soon."""
+        """Roll a movement back at once; should that fail, it is due again soon."""
         seamless = await self._modes.of(operator)
         if seamless is not None:
             # Without a place: it may not wait for those who have not begun.
@@ -224,7 +241,7 @@ class SeamlessMovements:
             answer = await self._settle(operator, pending, None)
             # Whoever waited for it as well may have been quicker, and sends it.
             after = None if answer.replayed else answer.pending
-        elif pending.phase is Phase.SENDING and pending.transaction.type is TransactionType.BET:
+        elif pending.phase is Phase.SENDING and pending.transaction.type in UNDONE_IF_UNHEARD:
             # Whoever sent it is gone, and nobody knows what the casino made of it.
             gone = Report(Phase.SENDING, CallbackOutcome.UNKNOWN, message="no answer was kept")
             after = (await self._settle(operator, pending, gone)).pending
@@ -254,6 +271,10 @@ class SeamlessMovements:
         answer = await self._settle(operator, pending, report)
         self._reached(Step.OUTCOME_STORED)
         self._raise_alerts(seamless, pending, report, answer)
+        if report.message and pending.transaction.type is TransactionType.PRIZE_CASHBACK:
+            # The player hears our words, and people may want the casino's.
+            words = report.outcome.name, report.message
+            _log.info("the casino on %s: %s %s", pending.transaction.transaction_id, *words)
         return answer
 
     async def _ask(self, operator: int, seamless: Seamless, pending: Pending) -> Report:
@@ -350,7 +371,12 @@ def _answer_of(result: Result) -> Answer:
 
 
 def _final(transaction: Transaction) -> Answer:
-    """Tell a game the outcome. Raises RefusedError when it was refused, or rolled back."""
+    """Tell a caller the outcome. Raises RefusedError when it was refused, or rolled back.
+
+    Of a prize these are answers.
+    """
+    if transaction.type is TransactionType.PRIZE_CASHBACK:
+        return Answer(transaction, replayed=False)
     if transaction.state is not TransactionState.COMPLETED and transaction.refusal is not None:
         raise RefusedError(transaction.refusal)
     return Answer(transaction, replayed=False)

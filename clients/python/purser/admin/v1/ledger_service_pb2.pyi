@@ -74,6 +74,12 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     missing, or a wallet copies another status than its player has, so that
     movements are judged by the wrong one.
     """
+    FINDING_KIND_PRIZE_MISMATCH: _FindingKind.ValueType  # 10
+    """What is stored of a prize is not what the transactions say: a prize that was
+    returned has no payment, or more than one, or another one than its cash
+    value; a payment is for no prize, or for one that was not returned; or a
+    prize waits for a casino that nobody asks.
+    """
 
 class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
     """The kinds of contradictions."""
@@ -121,6 +127,12 @@ FINDING_KIND_PLAYER_MISMATCH: FindingKind.ValueType  # 9
 wallet, its round, or the transaction that it names. Or their player is
 missing, or a wallet copies another status than its player has, so that
 movements are judged by the wrong one.
+"""
+FINDING_KIND_PRIZE_MISMATCH: FindingKind.ValueType  # 10
+"""What is stored of a prize is not what the transactions say: a prize that was
+returned has no payment, or more than one, or another one than its cash
+value; a payment is for no prize, or for one that was not returned; or a
+prize waits for a casino that nobody asks.
 """
 Global___FindingKind: _TypeAlias = FindingKind  # noqa: Y015
 
@@ -665,7 +677,7 @@ class OpenCase(_message.Message):
     """The player."""
     attempts: _builtins.int
     """How often the casino was asked in vain what is asked now: for the movement,
-    or, of a bet, for its rollback.
+    or, of a bet or a prize, for its rollback.
     """
     last_error: _builtins.str
     """What the last attempt brought: an outcome or a status, and the casino's words."""

@@ -168,6 +168,7 @@ class LedgerServiceServicer:
         | movement | APPLIED | NOT_APPLIED |
         | --- | --- | --- |
         | bet | COMPLETED | ROLLED_BACK |
+        | cashback of a prize | COMPLETED, the prize is returned | ROLLED_BACK, the player keeps the prize |
         | win | COMPLETED | REFUSED with CASINO_REFUSED |
         | rollback | COMPLETED, its original is rolled back | REFUSED with CASINO_REFUSED |
 

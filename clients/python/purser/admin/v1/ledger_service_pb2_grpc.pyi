@@ -100,6 +100,7 @@ class LedgerServiceStub:
     | movement | APPLIED | NOT_APPLIED |
     | --- | --- | --- |
     | bet | COMPLETED | ROLLED_BACK |
+    | cashback of a prize | COMPLETED, the prize is returned | ROLLED_BACK, the player keeps the prize |
     | win | COMPLETED | REFUSED with CASINO_REFUSED |
     | rollback | COMPLETED, its original is rolled back | REFUSED with CASINO_REFUSED |
 
@@ -179,6 +180,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     | movement | APPLIED | NOT_APPLIED |
     | --- | --- | --- |
     | bet | COMPLETED | ROLLED_BACK |
+    | cashback of a prize | COMPLETED, the prize is returned | ROLLED_BACK, the player keeps the prize |
     | win | COMPLETED | REFUSED with CASINO_REFUSED |
     | rollback | COMPLETED, its original is rolled back | REFUSED with CASINO_REFUSED |
 
@@ -285,6 +287,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         | movement | APPLIED | NOT_APPLIED |
         | --- | --- | --- |
         | bet | COMPLETED | ROLLED_BACK |
+        | cashback of a prize | COMPLETED, the prize is returned | ROLLED_BACK, the player keeps the prize |
         | win | COMPLETED | REFUSED with CASINO_REFUSED |
         | rollback | COMPLETED, its original is rolled back | REFUSED with CASINO_REFUSED |
 

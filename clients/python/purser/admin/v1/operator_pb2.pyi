@@ -33,7 +33,9 @@ class _WalletModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WalletMode
     withdrawals.
     """
     WALLET_MODE_SEAMLESS: _WalletMode.ValueType  # 2
-    """The casino keeps it. Purser asks the casino for every bet, win and rollback."""
+    """The casino keeps it. Purser asks the casino for every bet, win, rollback
+    and prize.
+    """
 
 class WalletMode(_WalletMode, metaclass=_WalletModeEnumTypeWrapper):
     """Who keeps the players' money."""
@@ -45,7 +47,9 @@ WALLET_MODE_TRANSFER: WalletMode.ValueType  # 1
 withdrawals.
 """
 WALLET_MODE_SEAMLESS: WalletMode.ValueType  # 2
-"""The casino keeps it. Purser asks the casino for every bet, win and rollback."""
+"""The casino keeps it. Purser asks the casino for every bet, win, rollback
+and prize.
+"""
 Global___WalletMode: _TypeAlias = WalletMode  # noqa: Y015
 
 class _ApiKeyRole:
@@ -145,7 +149,7 @@ class Operator(_message.Message):
     def player_messages(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Texts that players see, by reason: the key is an ErrorReason without its
         prefix, such as "PLAYER_SUSPENDED". A reason that is not here, or whose text
-        is empty, has Purser's own text.
+        is empty, has Purser's own text. PrizeCashback.player_message shows them.
         """
 
     @_builtins.property

@@ -42,7 +42,9 @@ Rollback "refused before" and "unknown" speak of the original transaction):
                                    refused with TRANSACTION_ROLLED_BACK
     original settled               STANDS: a standing win names the bet, or is a
                                    regular win of its round that came after it
-                                   and names none, or has closed the round
+                                   and names none, or has closed the round; so
+                                   too the cashback of a prize whose money has
+                                   been spent
     otherwise                      ACCEPTED: it is undone
     player unknown                 as original unknown: TOMBSTONED
 

@@ -395,7 +395,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The casino gave no clear answer. `state` PENDING: the movement is stored and
     Purser is settling it with the casino; do not send it again. `state`
     NOT_SENT: nothing was sent or stored; the same id may be sent again.
-    `transaction_id` is "" where the call has none.
+    `transaction_id` is "" where the call has none. The cashback of a prize has
+    this as the refusal of a FAILED answer, which is final for its id: ask for the
+    prize again with a new one.
 
     Code: UNAVAILABLE
     Metadata: transaction_id, state
@@ -868,7 +870,9 @@ ERROR_REASON_CASINO_UNREACHABLE: ErrorReason.ValueType  # 73
 """The casino gave no clear answer. `state` PENDING: the movement is stored and
 Purser is settling it with the casino; do not send it again. `state`
 NOT_SENT: nothing was sent or stored; the same id may be sent again.
-`transaction_id` is "" where the call has none.
+`transaction_id` is "" where the call has none. The cashback of a prize has
+this as the refusal of a FAILED answer, which is final for its id: ask for the
+prize again with a new one.
 
 Code: UNAVAILABLE
 Metadata: transaction_id, state

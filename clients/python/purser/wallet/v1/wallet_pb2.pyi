@@ -448,6 +448,7 @@ class Transaction(_message.Message):
     CASINO_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    PRIZE_ID_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The id that the client gave. Unique per operator over all types of
     transactions, for ever.
@@ -478,6 +479,8 @@ class Transaction(_message.Message):
     """The casino's own id of the movement, in seamless mode and if it gave one.
     Empty otherwise.
     """
+    prize_id: _builtins.str
+    """The prize that a PRIZE_CASHBACK pays for. Empty otherwise."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much it moved, or was to move; never negative. The type tells the
@@ -534,10 +537,11 @@ class Transaction(_message.Message):
         casino_transaction_id: _builtins.str = ...,
         refusal: _error_reason_pb2.Error | None = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        prize_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "balance_after", b"balance_after", "balance_before", b"balance_before", "create_time", b"create_time", "refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "balance_after", b"balance_after", "balance_before", b"balance_before", "casino_transaction_id", b"casino_transaction_id", "create_time", b"create_time", "game_id", b"game_id", "metadata", b"metadata", "player_id", b"player_id", "refusal", b"refusal", "related_transaction_id", b"related_transaction_id", "round_id", b"round_id", "state", b"state", "transaction_id", b"transaction_id", "type", b"type", "wallet_sequence", b"wallet_sequence", "win_type", b"win_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "balance_after", b"balance_after", "balance_before", b"balance_before", "casino_transaction_id", b"casino_transaction_id", "create_time", b"create_time", "game_id", b"game_id", "metadata", b"metadata", "player_id", b"player_id", "prize_id", b"prize_id", "refusal", b"refusal", "related_transaction_id", b"related_transaction_id", "round_id", b"round_id", "state", b"state", "transaction_id", b"transaction_id", "type", b"type", "wallet_sequence", b"wallet_sequence", "win_type", b"win_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -49,7 +49,7 @@ class WalletServiceStub:
     movement that was begun.
 
     Modes: in transfer mode Purser keeps the money. In seamless mode the casino
-    keeps it, and Purser asks the casino for every bet, win and rollback.
+    keeps it, and Purser asks the casino for every bet, win, rollback and prize.
 
     Besides the reasons named below every rpc can answer UNAUTHENTICATED_KEY,
     ROLE_MISSING, OVERLOADED, LEDGER_UNAVAILABLE and INTERNAL_ERROR.
@@ -162,7 +162,7 @@ class WalletServiceServicer:
     movement that was begun.
 
     Modes: in transfer mode Purser keeps the money. In seamless mode the casino
-    keeps it, and Purser asks the casino for every bet, win and rollback.
+    keeps it, and Purser asks the casino for every bet, win, rollback and prize.
 
     Besides the reasons named below every rpc can answer UNAUTHENTICATED_KEY,
     ROLE_MISSING, OVERLOADED, LEDGER_UNAVAILABLE and INTERNAL_ERROR.
@@ -542,7 +542,7 @@ class WalletService:
     movement that was begun.
 
     Modes: in transfer mode Purser keeps the money. In seamless mode the casino
-    keeps it, and Purser asks the casino for every bet, win and rollback.
+    keeps it, and Purser asks the casino for every bet, win, rollback and prize.
 
     Besides the reasons named below every rpc can answer UNAUTHENTICATED_KEY,
     ROLE_MISSING, OVERLOADED, LEDGER_UNAVAILABLE and INTERNAL_ERROR.

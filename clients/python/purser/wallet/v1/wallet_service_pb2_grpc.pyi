@@ -63,7 +63,7 @@ class WalletServiceStub:
     movement that was begun.
 
     Modes: in transfer mode Purser keeps the money. In seamless mode the casino
-    keeps it, and Purser asks the casino for every bet, win and rollback.
+    keeps it, and Purser asks the casino for every bet, win, rollback and prize.
 
     Besides the reasons named below every rpc can answer UNAUTHENTICATED_KEY,
     ROLE_MISSING, OVERLOADED, LEDGER_UNAVAILABLE and INTERNAL_ERROR.
@@ -303,7 +303,7 @@ class WalletServiceAsyncStub(WalletServiceStub):
     movement that was begun.
 
     Modes: in transfer mode Purser keeps the money. In seamless mode the casino
-    keeps it, and Purser asks the casino for every bet, win and rollback.
+    keeps it, and Purser asks the casino for every bet, win, rollback and prize.
 
     Besides the reasons named below every rpc can answer UNAUTHENTICATED_KEY,
     ROLE_MISSING, OVERLOADED, LEDGER_UNAVAILABLE and INTERNAL_ERROR.
@@ -539,7 +539,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     movement that was begun.
 
     Modes: in transfer mode Purser keeps the money. In seamless mode the casino
-    keeps it, and Purser asks the casino for every bet, win and rollback.
+    keeps it, and Purser asks the casino for every bet, win, rollback and prize.
 
     Besides the reasons named below every rpc can answer UNAUTHENTICATED_KEY,
     ROLE_MISSING, OVERLOADED, LEDGER_UNAVAILABLE and INTERNAL_ERROR.

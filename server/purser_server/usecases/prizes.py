@@ -1,0 +1,115 @@
+"""Prizes: granted, shipped, returned for money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from purser_server.domain.decisions import PrizeAnswer, PrizeResult
+from purser_server.domain.errors import Refusal, RefusedError
+from purser_server.domain.prize_cashbacks import (
+    CashbackState,
+    PrizeCashback,
+    cashback_of,
+    player_message,
+)
+from purser_server.domain.prizes import (
+    GrantPrize,
+    Prize,
+    ReturnPrize,
+    ShipPrize,
+    prize_not_found,
+)
+from purser_server.domain.rollbacks import transaction_not_found
+from purser_server.ledger.combiner import Ledger
+from purser_server.ledger.ports import Request
+from purser_server.usecases.movements import Movements
+from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.ports import CashbackFilter, PrizeFilter, PrizeStore
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A request to return a prize, and what to tell the player where it came to nothing."""
+
+    cashback: PrizeCashback
+    player_message: str
+    replayed: bool = False
+
+
+class Prizes:
+    """The verbs of prizes."""
+
+    def __init__(self, ledger: Ledger, movements: Movements, store: PrizeStore) -> None:
+        self._ledger = ledger
+        self._movements = movements
+        self._store = store
+
+    async def change(self, operator: int, command: GrantPrize | ShipPrize) -> PrizeAnswer:
+        """Grant or ship a prize. Raises RefusedError with the command's own refusal."""
+        result: PrizeResult = await self._ledger.execute_prize(Request(operator, command))
+        if isinstance(result, Refusal):
+            raise RefusedError(result)
+        assert isinstance(result, PrizeAnswer), "grants and shipments are answered with prizes"
+        return result
+
+    async def prize(self, operator: int, prize_id: str) -> tuple[Prize, datetime]:
+        """Return a prize, and the time as of which it is so. Raises RefusedError: not found."""
+        found = await self._store.prize(operator, prize_id)
+        if found is None:
+            raise RefusedError(prize_not_found(prize_id))
+        return found
+
+    async def prizes(
+        self, operator: int, only: PrizeFilter, page_size: int, token: str
+    ) -> tuple[Sequence[tuple[Prize, datetime]], str]:
+        """Return a page of prizes, newest first, and the next page's token."""
+        filters = ("prizes", operator, only)
+        limit = page_limit(page_size)
+        before = page_position(filters, token, int)
+        found = await self._store.prizes(operator, only, before, limit + 1)
+        page = found[:limit]
+        return page, page_token(filters, page[-1][0].number) if len(found) > limit else ""
+
+    async def take_back(self, operator: int, asked: ReturnPrize) -> Told:
+        """Return a prize for money. Raises RefusedError where nothing was stored."""
+        answer = await self._movements.execute(operator, asked)
+        cashback = cashback_of(answer.transaction, answer.pending)
+        return await self._told(operator, cashback, replayed=answer.replayed)
+
+    async def cashback(self, operator: int, transaction_id: str) -> Told:
+        """Return a request to return a prize. Raises RefusedError: TRANSACTION_NOT_FOUND."""
+        found = await self._store.cashback(operator, transaction_id)
+        if found is None:
+            raise RefusedError(transaction_not_found(transaction_id))
+        return await self._told(operator, found)
+
+    async def cashbacks(
+        self, operator: int, only: CashbackFilter, page_size: int, token: str
+    ) -> tuple[Sequence[Told], str]:
+        """Return a page of requests to return prizes, newest first, and the next page's token."""
+        filters = ("prize_cashbacks", operator, only)
+        limit = page_limit(page_size)
+        before = page_position(filters, token, int)
+        found = await self._store.cashbacks(operator, only, before, limit + 1)
+        page = found[:limit]
+        own = await self._own_messages(operator, page)
+        told = [Told(cashback, player_message(cashback, own)) for cashback in page]
+        number = page[-1].transaction.number if page else 0
+        return told, page_token(filters, number) if len(found) > limit else ""
+
+    async def _told(
+        self, operator: int, cashback: PrizeCashback, *, replayed: bool = False
+    ) -> Told:
+        own = await self._own_messages(operator, (cashback,))
+        return Told(cashback, player_message(cashback, own), replayed)
+
+    async def _own_messages(
+        self, operator: int, cashbacks: Sequence[PrizeCashback]
+    ) -> Mapping[str, str]:
+        """Return the operator's texts, if any of these cashbacks needs one."""
+        came_to_nothing = {CashbackState.DENIED, CashbackState.FAILED}
+        if came_to_nothing.isdisjoint(cashback.state for cashback in cashbacks):
+            return {}
+        return await self._store.player_messages(operator)

@@ -1,0 +1,74 @@
+"""The pages of the guide that are followed from their first command to their last line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from purser.error.v1.error_reason_pb2 import ErrorReason
+from tests.support.client import Installation
+from tests.support.pages import Page, run_commands, run_program
+from tests.support.process import PurserProcess
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide"
+CREATE = "purser operator create casino-one"
+BACKEND_KEY = "purser key create casino-one --role backend"
+
+
+@pytest.fixture
+def database(own_database: str) -> dict[str, str]:
+    """The variable that tells commands where the database is."""
+    return {"PURSER_DATABASE_URL": own_database}
+
+
+async def follow(page: Page, address: str, database: dict[str, str]) -> str:
+    """Run a page's commands, then its program with the last key; return what it prints."""
+    (*_, key) = await run_commands(page.commands, **database)
+    env = {"PURSER_ADDRESS": address, "PURSER_API_KEY": key}
+    return await run_program(page.program, GUIDE, env)
+
+
+async def assert_consistent(server: PurserProcess) -> None:
+    installation = Installation(server.address)
+    await installation.assert_consistent()
+    await installation.close()
+
+
+async def test_loyalty_prints_what_its_page_says(
+    own_database: str, database: dict[str, str]
+) -> None:
+    page = Page(GUIDE / "loyalty.md")
+    async with PurserProcess("--database-url", own_database) as server:
+        assert await follow(page, server.address, database) == page.prints
+        await assert_consistent(server)
+
+
+async def test_game_server_prints_what_its_page_says(
+    own_database: str, database: dict[str, str]
+) -> None:
+    page = Page(GUIDE / "game-server.md")
+    quickstart = "from quickstart import *\nmain()"
+    async with PurserProcess("--database-url", own_database) as server:
+        (key,) = await run_commands([CREATE, BACKEND_KEY], **database)
+        env = {"PURSER_ADDRESS": server.address, "PURSER_API_KEY": key}
+        await run_program(quickstart, GUIDE, env)
+        assert await follow(page, server.address, database) == page.prints
+        await assert_consistent(server)
+
+
+@pytest.mark.parametrize("page", sorted(GUIDE.glob("*.md")), ids=lambda path: path.stem)
+def test_reasons_of_a_table_are_in_the_catalogue(page: Path) -> None:
+    """Of tables whose first column holds reasons, each is one that can be sent."""
+    values = ErrorReason.DESCRIPTOR.values
+    known = {value.name.removeprefix("ERROR_REASON_") for value in values}
+    tables = re.findall(r"^\| reason \|.*\n\| ---.*\n((?:\|.*\n)+)", page.read_text(), re.M)
+    for row in "".join(tables).splitlines():
+        reasons = set(re.findall(r"`(\w+)`", row.split("|")[1]))
+        assert reasons and reasons <= known, row
+
+
+def test_the_guide_leads_to_every_page_of_it() -> None:
+    links = set(re.findall(r"\]\(([\w.-]+)\)", (GUIDE / "README.md").read_text()))
+    assert links >= {path.name for path in GUIDE.iterdir() if path.is_file()} - {"README.md"}
