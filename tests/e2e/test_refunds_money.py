@@ -194,7 +194,7 @@ async def test_an_amount_without_lines_reverses_cash_in_proportion(
 
 async def test_cash_that_was_not_paid_yet_is_cancelled(loyalty: Loyalty, casino: Client) -> None:
     cash = await in_cash(loyalty)
-    soon = at(datetime.now(UTC) - timedelta(days=1) + timedelta(seconds=2))
+    soon = at(datetime.now(UTC) - timedelta(days=1) + timedelta(seconds=4))
     for order in ("part", "whole"):
         await cash.order(
             item("a", "3", "10.00"),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from purser.loyalty.v1 import loyalty_pb2
 from tests.seamless.scene import PENDING, Seamless
-from tests.seamless.test_cashback import loyalty_of, until_at_casino
+from tests.seamless.test_cashback import loyalty_of, payments, until_at_casino
 from tests.support.client import eur, refused
-from tests.support.loyalty import WALLET_CASH, Loyalty, ago
+from tests.support.loyalty import WALLET_CASH, Loyalty, ago, at, back, item
 
 POLICIES: dict[str, tuple[Any, loyalty_pb2.TakenFrom, list[Any]]] = {
     "ALLOW": (
@@ -65,6 +66,56 @@ async def test_what_is_owed_is_kept_back_from_the_next_cashback(seamless: Seamle
     await until_at_casino(seamless, player, 10_900)
     assert await owed(loyalty) == []
     await seamless.all_settled()
+    await seamless.installation.assert_consistent(seamless.operator_id)
+
+
+async def test_cash_that_is_on_its_way_to_the_casino_is_owed(seamless: Seamless) -> None:
+    player = await seamless.new_player(100)
+    loyalty = await loyalty_of(seamless, player)
+    seamless.casino.faults.set("win:unavailable@1-2")
+    await loyalty.issue("500.00", "c")
+
+    refund = (await loyalty.give_back("c", amount="200.00")).refund
+
+    assert refund.taken_from == loyalty_pb2.TakenFrom(debt=200)
+    await until_at_casino(seamless, player, 10_500)
+    await seamless.all_settled()
+    assert await owed(loyalty) == [eur("2.00")]
+    await seamless.installation.assert_consistent(seamless.operator_id)
+
+
+async def test_cash_whose_window_is_open_is_cancelled_and_never_sent(seamless: Seamless) -> None:
+    player = await seamless.new_player(100)
+    loyalty = await loyalty_of(seamless, player)
+    soon = at(datetime.now(UTC) - timedelta(days=1) + timedelta(seconds=4))
+    window = {"transaction_time": soon, "return_window_days": 1}
+    await loyalty.issue("500.00", "c", **window)
+    await loyalty.issue("100.00", "kept", **window)
+
+    refund = (await loyalty.give_back("c")).refund
+
+    assert refund.taken_from == loyalty_pb2.TakenFrom(pending=500)
+    await until_at_casino(seamless, player, 10_100)
+    await seamless.all_settled()
+    assert [of.related_transaction_id for of in await payments(seamless, player)] == ["kept"]
+    assert await owed(loyalty) == []
+    await seamless.installation.assert_consistent(seamless.operator_id)
+
+
+async def test_points_are_pursers_own_also_where_the_casino_keeps_the_money(
+    seamless: Seamless,
+) -> None:
+    player = await seamless.new_player(100)
+    loyalty = await loyalty_of(seamless, player)
+    await loyalty.program()
+    now = {"transaction_time": ago(seconds=0)}
+    await loyalty.order(item("mat", "3", "10.00"), transaction_id="o", **now)
+
+    refund = (await loyalty.give_back("o", back("mat", "2"))).refund
+
+    assert refund.taken_from == loyalty_pb2.TakenFrom(available=20)
+    assert await loyalty.has() == (10, 0, 10, 0)
+    assert seamless.casino.seen() == [] and seamless.money(player) == 10_000
     await seamless.installation.assert_consistent(seamless.operator_id)
 
 
