@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 from purser.admin.v1 import ledger_service_pb2, operator_service_pb2
 from purser.loyalty.v1 import loyalty_pb2
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
+from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from tests.support.calls import answers, beside, reasons, together
 from tests.support.client import Client, Installation, eur, money, new_id, refused
 from tests.support.prizes import (
@@ -23,6 +25,7 @@ from tests.support.prizes import (
     GRANTED,
     SHIPMENT_ORDERED,
     PrizeDesk,
+    let_all_expire,
     state_of,
 )
 from tests.support.process import PurserProcess
@@ -369,18 +372,30 @@ async def test_a_prize_is_expired_from_its_time_on(scene: Scene) -> None:
     assert await scene.desk.hears(scene.ann, prize_id="long") == CONFIRMED
 
 
-async def test_what_was_used_in_time_does_not_expire(scene: Scene) -> None:
-    expires = datetime.now(UTC) + timedelta(seconds=1.5)
+async def test_what_was_used_in_time_does_not_expire(
+    scene: Scene, postgres: EmbeddedPostgres
+) -> None:
     for prize in ("returned", "shipped", "kept"):
-        await scene.desk.grant(scene.ann, prize, expires=expires)
+        await scene.desk.grant(scene.ann, prize, lives_s=3_600)
     await scene.desk.give_back(scene.ann, prize_id="returned")
     await scene.desk.ship(scene.ann, "shipped")
-    while await scene.desk.state("kept") == GRANTED:
-        pass
-    assert datetime.now(UTC) >= expires
+    assert await scene.desk.state("kept") == GRANTED
+
+    await let_all_expire(postgres.url, scene.operator_id)
+
+    assert await scene.desk.state("kept") == EXPIRED
     assert await scene.desk.state("returned") == CASHED_BACK
     assert await scene.desk.state("shipped") == SHIPMENT_ORDERED
     assert (await scene.desk.ship(scene.ann, "shipped")).replayed
+
+
+async def test_nobody_need_look_for_a_prize_to_expire(scene: Scene) -> None:
+    expires = datetime.now(UTC) + timedelta(seconds=1)
+    await scene.desk.grant(scene.ann, expires=expires)
+    while await scene.desk.state() == GRANTED:  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(0.01)
+    assert datetime.now(UTC) >= expires
+    assert await scene.desk.state() == EXPIRED
 
 
 # -- beside other transactions ---------------------------------------------------------------------

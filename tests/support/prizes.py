@@ -11,6 +11,7 @@ from purser.loyalty.v1 import prize_cashback_service_pb2 as pb
 from purser.loyalty.v1.prize_cashback_service_pb2_grpc import PrizeCashbackServiceStub
 from purser.type.v1.money_pb2 import Money
 from tests.support.client import LOYALTY, Client, Installation, eur
+from tests.support.databases import connected
 
 CONFIRMED, DENIED, FAILED, PENDING = "CONFIRMED", "DENIED", "FAILED", "PENDING"
 GRANTED, RETURN_PENDING, CASHED_BACK = "GRANTED", "RETURN_PENDING", "CASHED_BACK"
@@ -100,3 +101,14 @@ class PrizeDesk:
 
     async def cashbacks(self, **only: Any) -> Any:
         return await self.stub.ListPrizeCashbacks(pb.ListPrizeCashbacksRequest(**only))
+
+
+async def let_all_expire(url: str, operator_id: str) -> None:
+    """Let the time of all prizes of an operator have come by now."""
+    async with connected(url) as connection:
+        done = await connection.execute(
+            "UPDATE prizes SET expire_time = now() FROM operators o"
+            " WHERE prizes.operator_no = o.operator_no AND o.operator_id = $1",
+            operator_id,
+        )
+    assert done != "UPDATE 0", "there is no prize"
