@@ -23,8 +23,8 @@ from purser_server.rpc.checks import time_of
 from purser_server.rpc.content import content_of
 from purser_server.rpc.from_proto import period
 from purser_server.rpc.to_proto import timestamp
+from purser_server.usecases.loyalty_ports import PointsFilter, Redeemed
 from purser_server.usecases.points import PointsHeld
-from purser_server.usecases.ports import PointsFilter, Redeemed
 
 MOST_NEXT_LOTS = 10
 """So many of the lots that expire next are told with a balance."""
