@@ -94,7 +94,9 @@ class LoyaltyState:
                 _compare_lots(changes, key[0], players[key], before, after)
         for operator, hold_id in self._touched_holds:
             stored = self.holds[operator, hold_id]
-            changes.holds.append((operator, players[operator, stored.player_id], stored))
+            is_known = (operator, hold_id) in self._loaded.holds
+            kept = changes.holds if is_known else changes.new_holds
+            kept.append((operator, players[operator, stored.player_id], stored))
         for operator, id_ in self._touched_redemptions:
             redemption = self.redemptions[operator, id_]
             player = players[operator, redemption.player_id]

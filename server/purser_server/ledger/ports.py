@@ -118,6 +118,7 @@ class LoyaltyChanges:
     """operator number, player number, a lot as it is now"""
     gone: list[tuple[int, int]] = field(default_factory=list)
     """operator number, number of a lot that is empty"""
+    new_holds: list[tuple[int, int, StoredHold]] = field(default_factory=list)
     holds: list[tuple[int, int, StoredHold]] = field(default_factory=list)
     redemptions: list[tuple[int, int, Redemption]] = field(default_factory=list)
     rewards: list[tuple[int, int, StoredReward]] = field(default_factory=list)
@@ -136,8 +137,8 @@ class LoyaltyChanges:
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        has_points = bool(self.lots or self.gone or self.holds or self.redemptions)
-        return has_points or self.has_rewards
+        has_holds = bool(self.new_holds or self.holds)
+        return bool(self.lots or self.gone or self.redemptions) or has_holds or self.has_rewards
 
 
 @dataclass(slots=True)
