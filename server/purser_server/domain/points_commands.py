@@ -237,14 +237,13 @@ def decide_redemption_refund(
     points: Points,
     left: tuple[Part, ...],
     now: datetime,
-    first_number: int,
 ) -> PointsMoved | Refusal:
     """Give back of what is left of a redemption, as far as it is not past its expiry."""
     most = sum(part.points for part in left)
     asked = most if wanted.points is None else wanted.points
     if asked > most:
         return exceeds_order("", str(most))
-    back = restore(points, left, asked, now, first_number)
+    back = restore(points, left, asked, now)
     return PointsMoved(back.points, back.left, back.gone)
 
 

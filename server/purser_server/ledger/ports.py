@@ -34,6 +34,9 @@ RoundKey = tuple[int, str, str, str]
 NUMBERS_PER_FLUSH = 32_768
 """How many transaction numbers one flush may use; the store hands them out in such blocks."""
 
+UNASKED_PER_FLUSH = 10_000
+"""How many expiries and payments, which nobody asked for, one flush posts; others wait."""
+
 
 class StoreUnavailableError(Exception):
     """The connection was lost, or could not be made, before COMMIT was sent: nothing happened."""
