@@ -254,3 +254,52 @@ def _assert_only_usable_lots_were_spent(
         if number in usable or left >= lot.points:
             continue
         assert lot.expire_time <= ledger.now and not left
+
+
+# -- more than a flush may post ------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a flush post no more than three things that nobody asked for."""
+    monkeypatch.setattr("purser_server.ledger.loyalty_book.UNASKED_PER_FLUSH", 3)
+
+
+@pytest.mark.usefixtures("few_unasked")
+def test_what_expires_beyond_a_flush_is_posted_by_the_next_before_anything_else() -> None:
+    ledger = LoyaltyLedger(FOR_POINTS)
+    for number in range(7):
+        expires = NOON + timedelta(days=1, seconds=number)
+        ledger.execute(AdjustPoints(f"a{number}", PLAYER, 10, "a gift", expires))
+    ledger.execute(AdjustPoints("last", PLAYER, 5, "a gift"))
+    ledger.wait(days=2)
+    redeem = RedeemPoints("r", PLAYER, Ask(1))
+
+    found = []
+    for _ in range(3):
+        found += ledger.execute(redeem, redeem)
+        ledger.assert_sound()
+
+    waits = [isinstance(one, Refusal) and one.reason is Reason.OVERLOADED for one in found]
+    assert waits == [True, True, True, True, False, False]
+    assert ledger.wallets[POINTS].balance == 4
+    expiries = [of for of in ledger.history if of.type is TransactionType.POINTS_EXPIRY]
+    assert [of.change for of in expiries] == [-10] * 7
+    assert [of.loyalty["expire_time"] for of in expiries if of.loyalty] == sorted(
+        of.loyalty["expire_time"] for of in expiries if of.loyalty
+    )
+
+
+@pytest.mark.usefixtures("few_unasked")
+def test_cash_that_is_due_beyond_a_flush_is_paid_by_the_next() -> None:
+    ledger = LoyaltyLedger(FOR_CASH)
+    ledger.execute(*(issue(ledger, f"c{number}", 1_000) for number in range(5)))
+    ledger.wait(days=2)
+
+    paid = []
+    for _ in range(3):
+        ledger.execute(PostDue(PLAYER))
+        ledger.assert_sound()
+        paid.append(ledger.wallets[EUR].balance)
+
+    assert paid == [300, 500, 500]

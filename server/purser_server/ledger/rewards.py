@@ -196,8 +196,10 @@ class RewardRules:
         return self._loyalty.rewards[operator, rewarded.transaction_id]
 
     def pay_due(self, operator: int, player_id: str) -> None:
-        """Pay a player the cash whose time has come."""
+        """Pay a player the cash whose time has come, as far as this flush may."""
         for rewarded in self._loyalty.due_rewards(operator, player_id, self._state.now):
+            if not self._book.may_post():
+                return
             pays = self._book.transaction(
                 TransactionType.CASHBACK,
                 own_id(),

@@ -14,7 +14,7 @@ from purser_server.domain.programs import LinesMissingPolicy, NegativeBalancePol
 from purser_server.domain.reversals import Refunded
 from purser_server.domain.rewards import StoredReward
 from purser_server.ledger.ports import LoyaltyChanges
-from purser_server.store.arrays import columns, unnest
+from purser_server.store.arrays import columns, moment, unnest
 from purser_server.store.rows import Row, microseconds
 from purser_server.store.statements import IDS, NUMBERS
 
@@ -61,9 +61,9 @@ SELECT c.operator_no, c.campaign_id, c.content, c.end_time
 FROM {unnest(TIMES)} AS w (operator_no, first, last)
 JOIN campaigns c ON c.operator_no = w.operator_no
 WHERE (c.start_time IS NULL
-       OR c.start_time <= 'epoch'::timestamptz + w.last * interval '1 microsecond')
+       OR c.start_time <= {moment("w.last")})
   AND (c.end_time IS NULL
-       OR c.end_time > 'epoch'::timestamptz + w.first * interval '1 microsecond')
+       OR c.end_time > {moment("w.first")})
 """
 
 EXPIRED = "integer bigint bigint"
@@ -75,7 +75,6 @@ FROM {unnest(EXPIRED)} AS e (operator_no, reward_no, points)
 WHERE r.operator_no = e.operator_no AND r.reward_no = e.reward_no
 """
 
-_TIME = "'epoch'::timestamptz + {} * interval '1 microsecond'"
 REWARDS = "integer text bigint bigint bigint bigint text bigint bigint bigint text text"
 OWED = "integer bigint text bigint"
 REFUNDS = "integer bigint bigint bigint"
@@ -93,8 +92,8 @@ WITH owing AS (
 )
 INSERT INTO rewards (operator_no, transaction_id, reward_no, player_no, create_time, due_time,
                      redemption_id, expired_told, collected, unpaid, refunded, reward)
-SELECT operator_no, transaction_id, reward_no, player_no, {_TIME.format("create_time")},
-       {_TIME.format("due_time")}, coalesce(redemption_id, ''), expired_told, collected, unpaid,
+SELECT operator_no, transaction_id, reward_no, player_no, {moment("create_time")},
+       {moment("due_time")}, coalesce(redemption_id, ''), expired_told, collected, unpaid,
        refunded::jsonb, reward::jsonb
 FROM {unnest(REWARDS)} AS r (operator_no, transaction_id, reward_no, player_no, create_time,
                              due_time, redemption_id, expired_told, collected, unpaid, refunded,
