@@ -59,7 +59,7 @@ def play(narrator: Narrator, admin: Client, address: str) -> Sequence[Transactio
     """Play all of it with a casino of its own; return its transactions, oldest first."""
     narrator.chapter(
         "The casino keeps the money",
-        "Seamless mode: Purser asks this casino for each bet, and keeps no money itself.",
+        "Purser asks this casino for each bet, and keeps no money itself.",
     )
     options = ("--player", f"{PLAYER}={BROUGHT}{CURRENCY}", "--faults", FAULTS)
     with running_casino(OPERATOR, *options) as casino:
@@ -85,14 +85,14 @@ def _set_up(narrator: Narrator, admin: Client, casino: CasinoProcess) -> str:
     callback = CallbackSettings(target=casino.address, signing_secret=casino.signing_secret)
     request = UpdateOperatorRequest(operator_id=OPERATOR, callback=callback)
     admin.call(operators.UpdateOperator, request)
-    narrator.step("UpdateOperator", OPERATOR, "asks there from now on, and signs each call")
+    narrator.step("UpdateOperator", OPERATOR, "is asked from now on, by signed calls")
     made = admin.call(
         operators.CreateApiKey,
         CreateApiKeyRequest(
             operator_id=OPERATOR, roles=[API_KEY_ROLE_BACKEND, API_KEY_ROLE_LOYALTY]
         ),
     )
-    narrator.step("CreateApiKey", OPERATOR, f"{made.key_id}, roles backend and loyalty")
+    narrator.step("CreateApiKey", OPERATOR, "a key with the roles backend and loyalty")
     return made.api_key
 
 

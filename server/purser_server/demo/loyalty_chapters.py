@@ -95,7 +95,7 @@ def make_key(narrator: Narrator, admin: Client) -> str:
         admin.operators.CreateApiKey,
         CreateApiKeyRequest(operator_id=OPERATOR, roles=[API_KEY_ROLE_LOYALTY]),
     )
-    narrator.step("CreateApiKey", OPERATOR, f"{made.key_id}, role loyalty")
+    narrator.step("CreateApiKey", OPERATOR, "a key with the role loyalty")
     return made.api_key
 
 
@@ -111,7 +111,7 @@ def play(shop: Shop) -> None:
 
 
 def _set_rules(shop: Shop) -> None:
-    told = "a point per euro, worth € 0.10, pending for 14 days"
+    told = "1 point per €, worth € 0.10, after 14 days"
     _set_program(shop, POINTS_PROGRAM, 1, told)
     for campaign in CAMPAIGNS:
         request = CreateCampaignRequest(campaign=campaign)
@@ -202,7 +202,7 @@ def _pay_with_points(shop: Shop) -> None:
     reward = loyalty.call(loyalty.cashback.RewardOrder, order).reward
     expect("the points of the order", reward.reward_equivalent_points, 14)
     expect("the state of its reward", reward.state, REWARD_STATE_PENDING)
-    told = f"€ 14.75 in money earns {_earned(reward)}, pending"
+    told = f"€ 14.75 earns {_earned(reward)}"
     shop.narrator.step("RewardOrder", order.transaction_id, told)
     shop.narrator.show(explanation({"John D.": reward}))
     hold_now = loyalty.call(loyalty.points.GetHold, GetHoldRequest(hold_id=HOLD)).hold

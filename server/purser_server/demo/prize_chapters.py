@@ -59,7 +59,7 @@ def lose_and_return_prize(stage: Stage, player: str, *, had: str, leaves: str) -
     lost = _ask(stage, player, "return-1")
     expect("the state of return-1", lost.state, PRIZE_CASHBACK_STATE_FAILED)
     narrator.step("PrizeCashback", "return-1", "FAILED")
-    narrator.remark(f'the player reads: "{lost.player_message}"')
+    narrator.remark(f'The player reads: "{lost.player_message}"')
     waited_s = _wait_until_granted(stage)
     stage.holds(had)
     narrator.step("GetPrize", PRIZE, f"GRANTED again after {waited_s:.1f} s; no money moved")
