@@ -17,7 +17,7 @@ from tests.support.process import PurserProcess, data_dir_options
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("make_book", "share"), [(Book, 0.6), (StreamBook, 0.4)])
+@pytest.mark.parametrize(("make_book", "share"), [(Book, 1.0), (StreamBook, 0.5)])
 async def test_what_was_acknowledged_survives_kill_nine_and_a_retry_settles_the_rest(
     short_tmp: Path, make_book: type[Book], share: float
 ) -> None:

@@ -21,6 +21,7 @@ from tests.seamless.scene import (
     REFUSED,
     ROLLED_BACK,
     SETTLED_WITHIN_S,
+    TOO_LATE,
     Seamless,
 )
 from tests.support import prizes
@@ -244,7 +245,7 @@ async def test_what_is_never_heard_has_failed_and_the_prize_waits_for_the_rollba
     assert scene.money == 3_500
 
 
-@pytest.mark.parametrize("fault", ["hang", "late=1s", "before-late=1s"])
+@pytest.mark.parametrize("fault", ["hang", f"late={TOO_LATE}", f"before-late={TOO_LATE}"])
 async def test_a_confirmation_after_the_time_out_ends_in_one_effect(
     scene: Scene, fault: str
 ) -> None:

@@ -64,20 +64,19 @@ class NaiveCasino:
         return answers
 
     def _keep(self, failing: Event) -> None:
-        """Store a failed group's refusal, if it is final and new, and there is such a player."""
+        """Store a failed group's refusal, if it is final and new."""
         is_known = self._of_id(_id(failing)) or self._burial_of(_id(failing))
-        exists = failing.command.player_id in self.statuses
-        if failing.told.reason in FINAL_REASONS and exists and not is_known:
+        if failing.told.reason in FINAL_REASONS and not is_known:
             self.events.append(failing)
 
     def _decide_one(self, command: Command) -> tuple[Told, Event | None]:
         known = self._of_id(command.transaction_id)
         if known is not None:
             return self._again(command, known), None
-        if self._burial_of(command.transaction_id) is not None:
-            return _late(command), None
         if command.player_id not in self.statuses:
             return Told("PLAYER_NOT_FOUND"), None
+        if self._burial_of(command.transaction_id) is not None:
+            return _late(command), None
         event = self._judge(command)
         is_stored = not event.told.reason or event.told.reason in FINAL_REASONS
         return event.told, event if is_stored else None

@@ -17,6 +17,7 @@ from purser_server.domain.points_commands import PointsCommand
 from purser_server.domain.prizes import PrizeCommand
 from purser_server.domain.replay import replay
 from purser_server.domain.rollbacks import decide_rollback, refuse_or_settle_early
+from purser_server.domain.transactions import TransactionState
 from purser_server.domain.values import value
 from purser_server.domain.wallet import (
     decide_bet,
@@ -101,9 +102,7 @@ class Batch:
         """Store what refused a group, if it is final and was not stored before the group."""
         state, operator, command = self._state, request.operator, request.command
         assert not isinstance(command, Settle | PointsCommand | PrizeCommand), "never in a group"
-        # A tombstone of the group may have refused a player that does not exist.
-        exists = (operator, command.player_id) in state.players
-        if refusal.is_final and exists and (operator, command.transaction_id) not in state.known:
+        if refusal.is_final and (operator, command.transaction_id) not in state.known:
             state.store_refusal(operator, command, state.take_number(), refusal)
 
     # -- one command -------------------------------------------------------------------------
@@ -113,13 +112,15 @@ class Batch:
         if isinstance(command, Settle | PointsCommand | PrizeCommand):
             return self._decide_other(operator, command)
         known = state.known.get((operator, command.transaction_id))
-        if known is not None:
+        exists = (operator, command.player_id) in state.players
+        # A tombstone's refusal is stored, which needs the player.
+        if known is not None and (exists or known.state is not TransactionState.TOMBSTONE):
             answer = replay(command, known)
             return answer if isinstance(answer, Refusal) else Answer(answer, replayed=True)
         pending = state.pending.get((operator, command.transaction_id))
         if pending is not None:
             return told_again(command, pending)
-        if (operator, command.player_id) not in state.players:
+        if not exists:
             return player_not_found(command.player_id)
         if operator in self._seamless and not isinstance(command, CloseRound):
             return self._seamless_rules.begin(operator, command)

@@ -99,9 +99,15 @@ class _TransactionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     TRANSACTION_TYPE_CLOSE_ROUND: _TransactionType.ValueType  # 6
     """The end of a round. It moves no money."""
     TRANSACTION_TYPE_CASHBACK: _TransactionType.ValueType  # 7
-    """Cashback paid into the wallet."""
+    """What a purchase earned. Cash that is available at once is paid by it. Cash
+    that becomes available later is paid by another one, with an id of Purser's
+    own, which names it in `related_transaction_id`. If points were earned, it has
+    no amount of money here; CashbackService tells of them.
+    """
     TRANSACTION_TYPE_CASHBACK_REVERSAL: _TransactionType.ValueType  # 8
-    """Cashback taken back because of a refund."""
+    """A refund: what a purchase had earned, taken back. It has an amount of money
+    only as far as cash was taken from the wallet; RefundService tells the rest.
+    """
     TRANSACTION_TYPE_PRIZE_CASHBACK: _TransactionType.ValueType  # 9
     """The value of a returned prize, into the wallet."""
     TRANSACTION_TYPE_ADJUSTMENT: _TransactionType.ValueType  # 10
@@ -133,9 +139,15 @@ TRANSACTION_TYPE_ROLLBACK: TransactionType.ValueType  # 5
 TRANSACTION_TYPE_CLOSE_ROUND: TransactionType.ValueType  # 6
 """The end of a round. It moves no money."""
 TRANSACTION_TYPE_CASHBACK: TransactionType.ValueType  # 7
-"""Cashback paid into the wallet."""
+"""What a purchase earned. Cash that is available at once is paid by it. Cash
+that becomes available later is paid by another one, with an id of Purser's
+own, which names it in `related_transaction_id`. If points were earned, it has
+no amount of money here; CashbackService tells of them.
+"""
 TRANSACTION_TYPE_CASHBACK_REVERSAL: TransactionType.ValueType  # 8
-"""Cashback taken back because of a refund."""
+"""A refund: what a purchase had earned, taken back. It has an amount of money
+only as far as cash was taken from the wallet; RefundService tells the rest.
+"""
 TRANSACTION_TYPE_PRIZE_CASHBACK: TransactionType.ValueType  # 9
 """The value of a returned prize, into the wallet."""
 TRANSACTION_TYPE_ADJUSTMENT: TransactionType.ValueType  # 10
@@ -466,8 +478,9 @@ class Transaction(_message.Message):
     by its player, its game and this id together.
     """
     related_transaction_id: _builtins.str
-    """The transaction that this one refers to: the bet that a win names, or the
-    original of a rollback. Empty if there is none.
+    """The transaction that this one refers to: the bet that a win names, the
+    original of a rollback, the order that cashback is paid for or taken back of.
+    Empty if there is none.
     """
     win_type: Global___WinType.ValueType
     """What kind of win it is. UNSPECIFIED unless the type is WIN."""
