@@ -12,7 +12,16 @@ from datetime import datetime, timedelta
 
 from purser_server.domain.callbacks import DEFAULT_DEADLINE_MS, lease_of
 from purser_server.domain.cases import CaseDecision, EndedCase, decide
-from purser_server.domain.commands import TYPE_OF, Bet, Command, Deposit, Rollback, Win, Withdraw
+from purser_server.domain.commands import (
+    TYPE_OF,
+    Bet,
+    Command,
+    Deposit,
+    Rollback,
+    Win,
+    Withdraw,
+    fixed_by,
+)
 from purser_server.domain.decisions import Answer, Decision, Result
 from purser_server.domain.errors import Refusal
 from purser_server.domain.intents import (
@@ -47,7 +56,7 @@ from purser_server.domain.transactions import (
 from purser_server.domain.wallet import transaction_rolled_back, wrong_mode
 from purser_server.ledger.own_ids import own_id
 from purser_server.ledger.prizes import PrizeBook
-from purser_server.ledger.state import State, content_of
+from purser_server.ledger.state import State
 
 
 class SeamlessRules:
@@ -101,14 +110,14 @@ class SeamlessRules:
         return begin_rollback(rollback, pending, original, round_, others)
 
     def _intent(self, operator: int, command: Command, number: int) -> Transaction:
-        content = content_of(command)
+        fixed = fixed_by(command)
         currency = getattr(command, "currency_code", "")
         amount = getattr(command, "amount", 0)
         if isinstance(command, Rollback):
             original = self._original(operator, command.original_transaction_id)
             if original is not None:
                 currency, amount = original.currency_code, original.amount
-                content = (original.game_id, original.round_id, *content[2:])
+                fixed = (original.game_id, original.round_id, *fixed[2:])
         return Transaction(
             number,
             command.transaction_id,
@@ -118,7 +127,7 @@ class SeamlessRules:
             self._state.now,
             currency,
             amount,
-            *content,
+            *fixed,
             rollback_outcome=_outcome_of_pending(command),
             at_casino=True,
         )

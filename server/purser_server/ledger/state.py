@@ -6,7 +6,6 @@ comes out as `Changes` at the end. While a group is decided, everything can be t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +16,9 @@ from purser_server.domain.commands import (
     Bet,
     CloseRound,
     Command,
-    Deposit,
     Rollback,
     Win,
-    Withdraw,
+    fixed_by,
 )
 from purser_server.domain.decisions import Decision, Wallet
 from purser_server.domain.errors import Refusal
@@ -32,7 +30,6 @@ from purser_server.domain.transactions import (
     Transaction,
     TransactionState,
     TransactionType,
-    WinType,
 )
 from purser_server.ledger.ports import Changes, Entry, Loaded, Reversal, RoundKey
 
@@ -150,7 +147,7 @@ class State:
         """Apply a decision and record its transaction."""
         kind, change, after = type(command), decision.change, decision.round
         wallet = self.wallets.get((operator, command.player_id, decision.currency_code))
-        game_id, round_id, related_id, win_type, closes, takes_all, metadata = content_of(command)
+        game_id, round_id, related_id, win_type, closes, takes_all, metadata = fixed_by(command)
         if isinstance(command, Rollback):
             game_id, round_id = self._undo_original(operator, command, number, decision)
         if after is not None:
@@ -261,12 +258,12 @@ class State:
         """Add a refused command to the history: it is refused for ever."""
         currency = getattr(command, "currency_code", "")
         wallet = self.wallets.get((operator, command.player_id, currency))
-        content = content_of(command)
+        fixed = fixed_by(command)
         if isinstance(command, Rollback):
             # In a group that failed, the original may be gone with it.
             original = self.known.get((operator, command.original_transaction_id))
             if original is not None:
-                content = (original.game_id, original.round_id, *content[2:])
+                fixed = (original.game_id, original.round_id, *fixed[2:])
         transaction = Transaction(
             number,
             command.transaction_id,
@@ -276,7 +273,7 @@ class State:
             self.now,
             currency,
             getattr(command, "amount", 0) or 0,
-            *content,
+            *fixed,
             refusal=refusal,
         )
         self.record(operator, transaction, wallet.account_number if wallet else None)
@@ -360,32 +357,3 @@ class State:
 def _new_round(number: int, player_id: str, game_id: str, round_id: str) -> Round:
     # A round that begins in this flush has all its wins in this flush: none so far.
     return Round(number, player_id, game_id, round_id, settlers=())
-
-
-Content = tuple[str, str, str, WinType, bool, bool, Mapping[str, str]]
-"""What a command fixes of its transaction, beside player and amount: game, round, what it refers
-to, win type, whether it closes its round, whether it takes all, metadata."""
-
-_NO_METADATA: Mapping[str, str] = {}
-_PLAIN = (WinType.REGULAR, False, False, _NO_METADATA)
-
-_CONTENT: Mapping[type, Callable[[Any], Content]] = {
-    Deposit: lambda it: ("", "", "", *_PLAIN[:3], it.metadata),
-    Withdraw: lambda it: ("", "", "", WinType.REGULAR, False, it.amount is None, it.metadata),
-    Bet: lambda it: (it.game_id, it.round_id, "", *_PLAIN),
-    CloseRound: lambda it: (it.game_id, it.round_id, "", *_PLAIN),
-    Win: lambda it: (
-        it.game_id,
-        it.round_id,
-        it.bet_transaction_id,
-        it.win_type,
-        it.close_round,
-        *_PLAIN[2:],
-    ),
-    Rollback: lambda it: ("", "", it.original_transaction_id, *_PLAIN),
-}
-
-
-def content_of(command: Command) -> Content:
-    """Return what a command fixes of its transaction."""
-    return _CONTENT[type(command)](command)
