@@ -86,7 +86,7 @@ class SeamlessRules:
 
     def _judge(self, operator: int, command: Command, number: int) -> Refusal | Decision | Phase:
         state = self._state
-        others = state.intents_of(operator, command.player_id)
+        others = state.intents.of(operator, command.player_id)
         if isinstance(command, Rollback):
             return self._judge_rollback(operator, command, others)
         assert isinstance(command, Bet | Win), "nothing else is asked of a casino"
@@ -105,7 +105,7 @@ class SeamlessRules:
         self, operator: int, rollback: Rollback, others: Sequence[Pending]
     ) -> Refusal | Decision | Phase:
         key = (operator, rollback.original_transaction_id)
-        pending, original = self._state.pending.get(key), self._state.known.get(key)
+        pending, original = self._state.intents.find(*key), self._state.known.get(key)
         round_ = self._round_of(operator, original)
         return begin_rollback(rollback, pending, original, round_, others)
 
@@ -134,7 +134,7 @@ class SeamlessRules:
 
     def _original(self, operator: int, transaction_id: str) -> Transaction | None:
         """Return what a rollback names, with or without an outcome."""
-        pending = self._state.pending.get((operator, transaction_id))
+        pending = self._state.intents.find(operator, transaction_id)
         if pending is not None:
             return pending.transaction
         return self._state.known.get((operator, transaction_id))
@@ -151,7 +151,7 @@ class SeamlessRules:
             self._held_until(operator),
             original_type=original.type if original else TransactionType.UNSPECIFIED,
         )
-        self._state.begin_pending(operator, pending)
+        self._state.intents.begin(operator, pending)
         return Answer(intent, replayed=False, pending=pending)
 
     # -- an attempt was made -----------------------------------------------------------------
@@ -162,7 +162,7 @@ class SeamlessRules:
         Whoever comes late finds what stands: an outcome that is stored is never overruled.
         """
         key = (operator, settle.transaction_id)
-        pending = self._state.pending.get(key)
+        pending = self._state.intents.find(*key)
         if pending is None:
             known = self._state.known.get(key)
             if known is None:
@@ -191,7 +191,7 @@ class SeamlessRules:
             return self._end_as(operator, EndedCase(pending), verdict, report)
         if verdict.fate is Fate.TO_BE_UNDONE:
             after = in_phase(pending, Phase.UNDOING, self._held_until(operator))
-            self._state.keep_pending(operator, after)
+            self._state.intents.keep(operator, after)
             return Answer(after.transaction, replayed=False, pending=after)
         error = f"{report.outcome.name} {report.message}".strip()
         return self._put_off(operator, pending, settle, error, verdict.fate is Fate.CASE)
@@ -202,7 +202,7 @@ class SeamlessRules:
         after = put_off(
             pending, self._state.now, settle.delays, settle.luck, error, is_case=is_case
         )
-        self._state.keep_pending(operator, after)
+        self._state.intents.keep(operator, after)
         return Answer(after.transaction, replayed=False, pending=after)
 
     def _resume(self, operator: int, pending: Pending) -> Result:
@@ -213,7 +213,7 @@ class SeamlessRules:
         number = intent.number
         earlier = [
             other
-            for other in state.intents_of(operator, intent.player_id)
+            for other in state.intents.of(operator, intent.player_id)
             if other.transaction.number < number
         ]
         related = state.known.get((operator, intent.related_transaction_id))
@@ -227,12 +227,12 @@ class SeamlessRules:
             refused = Verdict(Fate.REFUSED, found)
             return self._end_as(operator, EndedCase(pending), refused, None)
         if isinstance(found, Decision):
-            state.end_pending(operator, pending)
+            state.intents.end(operator, pending)
             number = state.take_number()
             intent = replace(intent, number=number)
             return Answer(self._complete(operator, intent, found, None), replayed=False)
         after = in_phase(pending, found, self._held_until(operator))
-        state.keep_pending(operator, after)
+        state.intents.keep(operator, after)
         return Answer(intent, replayed=False, pending=after)
 
     # -- ends --------------------------------------------------------------------------------
@@ -242,14 +242,14 @@ class SeamlessRules:
     ) -> Answer:
         """End an intent with its outcome, and let those who waited for it go on."""
         pending = end.pending
-        self._state.end_pending(operator, pending)
+        self._state.intents.end(operator, pending)
         is_paid = verdict.fate is Fate.COMPLETED
         self._prizes.end_return(operator, pending.transaction, is_paid=is_paid)
         if pending.is_case:
-            self._state.end_case(operator, end)
-        for other in self._state.intents_of(operator, pending.transaction.player_id):
+            self._state.intents.end_case(operator, end)
+        for other in self._state.intents.of(operator, pending.transaction.player_id):
             if other.phase is Phase.WAITING:
-                self._state.keep_pending(operator, replace(other, due_time=self._state.now))
+                self._state.intents.keep(operator, replace(other, due_time=self._state.now))
         if verdict.fate is Fate.COMPLETED:
             return self._end_completed(operator, pending.transaction, report)
         ended = self._ended(pending.transaction, verdict, report)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from purser_server.domain.accounts import AccountKind, contra_kind
-from purser_server.domain.cases import EndedCase
 from purser_server.domain.commands import (
     TYPE_OF,
     Bet,
@@ -23,7 +22,6 @@ from purser_server.domain.commands import (
 from purser_server.domain.decisions import Decision, Wallet
 from purser_server.domain.errors import Refusal
 from purser_server.domain.intents import rollback_of
-from purser_server.domain.pending import Pending
 from purser_server.domain.players import wallet_not_found
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import (
@@ -31,6 +29,7 @@ from purser_server.domain.transactions import (
     TransactionState,
     TransactionType,
 )
+from purser_server.ledger.intents import IntentBook
 from purser_server.ledger.ports import Changes, Entry, Loaded, Reversal, RoundKey
 
 _ABSENT: Any = object()
@@ -56,15 +55,8 @@ class State:
         self.reversals: list[Reversal] = []
         self._undo: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._before_group = 0, 0
-        # Intents of seamless mode: all by their ids, and each player's.
-        self.pending = dict(loaded.pending)
-        self._pending_of: dict[tuple[int, str], dict[str, Pending]] = {}
-        self._touched_pending: dict[tuple[int, str], None] = {}
-        self._begun: set[int] = set()
-        self._ended_cases: list[tuple[int, int, EndedCase]] = []
+        self.intents = IntentBook(loaded)
         self._mode_changes = loaded.mode_changes
-        for (operator, transaction_id), pending in loaded.pending.items():
-            self._intents(operator, pending)[transaction_id] = pending
 
     def changes(self) -> Changes:
         """Return all that is to be written."""
@@ -73,8 +65,6 @@ class State:
             self._mode_changes,
             entries=self.entries,
             reversals=self.reversals,
-            begun=self._begun,
-            ended_cases=self._ended_cases,
         )
         for key in self._touched_rounds:
             operator, player_id = key[0], key[1]
@@ -85,13 +75,7 @@ class State:
                 changes.new_rounds.append((operator, player, self.rounds[key]))
         changes.wallets = [(key[0], self.wallets[key]) for key in self._touched_wallets]
         changes.house = [(*account, change) for account, change in self._house.items() if change]
-        for operator, transaction_id in self._touched_pending:
-            pending = self.pending.get((operator, transaction_id))
-            if pending is None:
-                changes.ended.append((operator, transaction_id))
-            else:
-                player = self.players[operator, pending.transaction.player_id]
-                changes.pending.append((operator, player, pending))
+        self.intents.add_to(changes)
         return changes
 
     def begin_group(self) -> None:
@@ -216,38 +200,6 @@ class State:
         if posted.change:
             self._post(operator, wallet, posted)
         return posted
-
-    # Groups, which could be taken back, do not exist in seamless mode.
-
-    def intents_of(self, operator: int, player_id: str) -> list[Pending]:
-        """Return a player's intents, in the order in which they were stored."""
-        intents = self._pending_of.get((operator, player_id), {})
-        return sorted(intents.values(), key=lambda pending: pending.transaction.number)
-
-    def begin_pending(self, operator: int, pending: Pending) -> None:
-        """Store a new intent."""
-        self._begun.add(pending.transaction.number)
-        self.keep_pending(operator, pending)
-
-    def keep_pending(self, operator: int, pending: Pending) -> None:
-        """Store an intent as it is now."""
-        key = (operator, pending.transaction.transaction_id)
-        self.pending[key] = self._intents(operator, pending)[key[1]] = pending
-        self._touched_pending[key] = None
-
-    def end_pending(self, operator: int, pending: Pending) -> None:
-        """Let an intent be no more: its outcome is known."""
-        key = (operator, pending.transaction.transaction_id)
-        del self.pending[key], self._intents(operator, pending)[key[1]]
-        self._touched_pending[key] = None
-
-    def end_case(self, operator: int, case: EndedCase) -> None:
-        """Remember how a case ended."""
-        player = self.players[operator, case.pending.transaction.player_id]
-        self._ended_cases.append((operator, player, case))
-
-    def _intents(self, operator: int, pending: Pending) -> dict[str, Pending]:
-        return self._pending_of.setdefault((operator, pending.transaction.player_id), {})
 
     def _set_round(self, operator: int, after: Round) -> None:
         key = (operator, after.player_id, after.game_id, after.round_id)
