@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from purser_server.demo import casino_chapters, chapters, loyalty_chapters, story
+from purser_server.demo import casino_chapters, chapters, loyalty_chapters, stage, story
 from purser_server.demo.loyalty_orders import PURCHASES
 from purser_server.demo.requests import deposit
 from purser_server.demo.stage import Stage
@@ -191,7 +191,7 @@ def test_demo_fails_when_the_casino_keeps_a_stake_that_nobody_knows_of(
     # The answer is lost, and every rollback with it.
     faults = "bet:drop-after@2,rollback:drop-before"
     monkeypatch.setattr(casino_chapters, "FAULTS", faults)
-    monkeypatch.setattr(casino_chapters, "SETTLED_WITHIN_S", 1.0)
+    monkeypatch.setattr(stage, "SETTLED_WITHIN_S", 1.0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmpdir_of_demo))
     monkeypatch.setenv("TMPDIR", str(tmpdir_of_demo))
     assert story.play() == 1

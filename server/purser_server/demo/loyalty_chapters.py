@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from google.protobuf.duration_pb2 import Duration
 
 from purser.admin.v1.operator_pb2 import API_KEY_ROLE_LOYALTY
-from purser.admin.v1.operator_service_pb2 import CreateApiKeyRequest
 from purser.loyalty.v1.cashback_service_pb2 import (
     IssueCashbackRequest,
     IssueCashbackResponse,
@@ -38,7 +37,7 @@ from purser.loyalty.v1.points_service_pb2 import (
 from purser.loyalty.v1.program_service_pb2 import CreateCampaignRequest, UpdateProgramRequest
 from purser.wallet.v1.player_service_pb2 import CreatePlayerRequest
 from purser.wallet.v1.wallet_service_pb2 import GetBalanceRequest
-from purser_server.demo.chapters import newest_first
+from purser_server.demo import chapters
 from purser_server.demo.client import Client
 from purser_server.demo.loyalty_orders import (
     CAMPAIGNS,
@@ -91,12 +90,7 @@ def make_key(narrator: Narrator, admin: Client) -> str:
     narrator.chapter(
         "Points for purchases", "The casino has a shop, too; its key has the role loyalty."
     )
-    made = admin.call(
-        admin.operators.CreateApiKey,
-        CreateApiKeyRequest(operator_id=OPERATOR, roles=[API_KEY_ROLE_LOYALTY]),
-    )
-    narrator.step("CreateApiKey", OPERATOR, "a key with the role loyalty")
-    return made.api_key
+    return chapters.make_key(narrator, admin, OPERATOR, API_KEY_ROLE_LOYALTY)
 
 
 def play(shop: Shop) -> None:
@@ -271,4 +265,4 @@ def _earned(reward: Reward) -> str:
 def count_transactions(shop: Shop) -> int:
     """Count what was done for these customers: points and money are in one ledger."""
     players = [*(each.player for each in PURCHASES.values()), CUSTOMER]
-    return sum(len(list(newest_first(shop.casino, player))) for player in players)
+    return sum(len(list(chapters.newest_first(shop.casino, player))) for player in players)
