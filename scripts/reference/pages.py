@@ -15,7 +15,7 @@ from scripts.reference.tables import table
 _MADE = "<!-- Made from protos/ by `make gen`: change the comments there. -->"
 _ABOUT = """\
 Every service, message, enum and reason of the contract, made from the comments of
-[the protos](../../protos/purser). [The guides](../guide/transfer-mode.md) tell how to use them."""
+[the protos](../../protos/purser). [The guide](../guide/README.md) tells how to use them."""
 
 
 def make_pages(files: list[File]) -> dict[str, str]:

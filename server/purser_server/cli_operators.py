@@ -94,7 +94,8 @@ def operator_callback(
         )
     problem = validate(request, Currencies(composition.standard_currencies()))
     if problem is not None:
-        refuse(problem.message)
+        field = problem.metadata.get("field", "")
+        refuse(problem.message.replace(field, _flag_of(field), 1))
     settings = settings_of(data_dir=data_dir, database_url=database_url)
     change = OperatorChange(callback=from_proto.callback(request.callback))
 
@@ -107,6 +108,14 @@ def operator_callback(
         tell(f"Operator {operator_id} is in seamless mode: its casino is called at {target}.")
     else:
         tell(f"Operator {operator_id} is in transfer mode: Purser keeps the money.")
+
+
+def _flag_of(field: str) -> str:
+    """Return the flag that gives a field of the callback settings."""
+    if not field.startswith("callback."):
+        return field
+    name = field.removeprefix("callback.").removesuffix("_pem").replace("client_", "")
+    return "--" + name.replace(".", "-").replace("_", "-")
 
 
 def _text(file: Path | None) -> str:

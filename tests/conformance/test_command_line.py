@@ -25,7 +25,7 @@ async def test_a_casino_that_keeps_the_contract_ends_with_0() -> None:
         code, output, errors = await conform(casino.address)
     assert code == 0, output + errors
     assert "0 fail, 0 skipped" in output
-    for heading in ("case", "rule", "sent", "expected", "came", "late-bet-after-tombstone"):
+    for heading in ("case", "rule", "sent", "expected", "came", "holds late-bet-after-tombstone:"):
         assert heading in output
     assert "FAILS" not in output
 

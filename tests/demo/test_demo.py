@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from purser_server.demo import casino_chapters, chapters, loyalty_chapters, story
+from purser_server.demo import casino_chapters, chapters, loyalty_chapters, stage, story
 from purser_server.demo.loyalty_orders import PURCHASES
 from purser_server.demo.requests import deposit
 from purser_server.demo.stage import Stage
@@ -89,7 +89,8 @@ def test_demo_plays_the_whole_story(tmpdir_of_demo: Path) -> None:
         "Win win-1 +€ 25.00 the casino has € 115.00",
         "Bet bet-2 not known: CASINO_UNREACHABLE state PENDING",
         "GetTransaction bet-2 ROLLED_BACK",
-        "Bet bet-2 refused: TRANSACTION_ROLLED_BACK replayed true",
+        "Bet bet-2 refused: TRANSACTION_ROLLED_BACK, replayed round_id round-2",
+        "Bet bet-5 refused: INSUFFICIENT_FUNDS, replayed balance € 130.00",
         "PrizeCashback return-1 CONFIRMED: balance € 25.00",
         "OrderPrizeShipment prize-1 refused: PRIZE_NOT_SHIPPABLE state CASHED_BACK",
         "PrizeCashback return-1 FAILED",
@@ -119,10 +120,10 @@ def test_demo_plays_the_whole_story(tmpdir_of_demo: Path) -> None:
         "IssueCashback TXN987654322 € 150.75 earns € 150.75 and 0 points",
         "GetBalance cust_12345abc € 150.75, to play with",
         "GetPointsBalance 100 to spend (€ 10.00), 14 pending",
-        "txn_sarah001 reverses ORDER-54321: amount 12.50; shoes001, quantity 1, price 12.50",
+        "txn_sarah001 reverses ORDER-54321: € 12.50 for 1 shoes001 at € 12.50",
         "Refund Sarah 12 points and € 12.50, 0 points stay",
         "Refund John 75 points and € 25.00, 0 points stay",
-        "txn_emma003 reverses ORDER-11111: amount 15.00; no lines",
+        "txn_emma003 reverses ORDER-11111: € 15.00, no lines",
         "Refund Emma 0 points and € 15.00, 30 points stay",
         "Refund Lisa 40 points and € 20.00, 40 points stay",
         "operators 2",
@@ -190,7 +191,7 @@ def test_demo_fails_when_the_casino_keeps_a_stake_that_nobody_knows_of(
     # The answer is lost, and every rollback with it.
     faults = "bet:drop-after@2,rollback:drop-before"
     monkeypatch.setattr(casino_chapters, "FAULTS", faults)
-    monkeypatch.setattr(casino_chapters, "SETTLED_WITHIN_S", 1.0)
+    monkeypatch.setattr(stage, "SETTLED_WITHIN_S", 1.0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmpdir_of_demo))
     monkeypatch.setenv("TMPDIR", str(tmpdir_of_demo))
     assert story.play() == 1

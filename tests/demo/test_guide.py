@@ -30,7 +30,9 @@ from purser_server.domain.prize_cashbacks import PLAYER_MESSAGES, CashbackState
 from purser_server.domain.prizes import PrizeState
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
+from tests.support.casino_process import CasinoProcess
 from tests.support.client import LOYALTY, Client, Installation, eur, failure_of
+from tests.support.pages import run_program
 from tests.support.process import ADMIN_KEY, PurserProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,29 +141,32 @@ async def test_health_check_of_the_guide_runs(server: PurserProcess) -> None:
 
 
 async def test_python_of_seamless_mode_runs(casino: Client, installation: Installation) -> None:
-    switch, results = re.findall(
-        r"```python\n(.*?)```", (GUIDE / "seamless-mode.md").read_text(), re.S
-    )
+    page = (GUIDE / "seamless-mode.md").read_text()
+    switch, first_round, results = re.findall(r"```python\n(.*?)```", page, re.S)
+    secret = "a secret of the casino"
     operator_id: str = casino.operator_id  # type: ignore[attr-defined]
 
+    env = {
+        "PURSER_ADDRESS": installation.address,
+        "PURSER_ADMIN_KEY": ADMIN_KEY,
+        "PURSER_API_KEY": casino.api_key,  # type: ignore[attr-defined]
+        "PURSER_CASINO_SIGNING_SECRET": secret,
+    }
+
     async def run(program: str, *words: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", program, installation.address, operator_id, *words),
-            env={
-                **os.environ,
-                "PURSER_ADMIN_KEY": ADMIN_KEY,
-                "PURSER_CASINO_SIGNING_SECRET": "a secret of the casino",
-            },
-            stdout=asyncio.subprocess.PIPE,
+        return await run_program(
+            program, GUIDE, env, words=(installation.address, operator_id, *words)
         )
-        told, _ = await asyncio.wait_for(process.communicate(), 60)
-        return told.decode()
 
     player = await casino.new_player(money=eur("10.00"))
     await casino.bet(player, eur("10.00"), "r")
     await casino.close_round(player, "r")
-    assert await run(switch, "127.0.0.1:1") == "WALLET_MODE_SEAMLESS\n"
-    assert await run(results) == "EUR kept 1000 of 1000\n"
+    async with CasinoProcess(operator_id, secret, "--player", "anna=1000.00EUR") as theirs:
+        assert await run(switch, theirs.address) == "WALLET_MODE_SEAMLESS\n"
+        told = await run(first_round)
+        assert told == "b-1  EUR 990.00\nw-1  EUR 1015.00\n"
+        assert f"```\n{told}```" in page
+    assert await run(results) == "EUR kept -500 of 2000\n"
 
 
 async def test_python_of_prizes_runs(casino: Client, installation: Installation) -> None:

@@ -38,10 +38,12 @@ async def run_commands(lines: Sequence[str], **env: str) -> list[str]:
     return keys
 
 
-async def run_program(program: str, folder: Path, env: Mapping[str, str]) -> str:
-    """Run a program in a folder; return what it prints."""
+async def run_program(
+    program: str, folder: Path, env: Mapping[str, str], *, words: Sequence[str] = ()
+) -> str:
+    """Run a program in a folder, with these words behind its name; return what it prints."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program),
+        *(sys.executable, "-c", program, *words),
         cwd=folder,
         env={**os.environ, **env, "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=asyncio.subprocess.PIPE,

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from purser_server.conformance.caller import Target, Tls
-from purser_server.conformance.report import print_summary, print_table
+from purser_server.conformance.report import print_cases, print_summary
 from purser_server.conformance.runner import CannotRunError, Result, cases, run
 
 _EXIT_FAILS = 1
@@ -85,10 +85,10 @@ def casino(
         raise typer.Exit(_EXIT_INTERRUPTED) from None
     except CannotRunError as error:
         if results:
-            print_table(_out, results)
+            print_cases(_out, results)
         _err.print(f"The cases could not be played: {error}", markup=False, highlight=False)
         raise typer.Exit(_EXIT_CANNOT_RUN) from error
-    print_table(_out, results)
+    print_cases(_out, results)
     print_summary(_out, found)
     if found.fails:
         raise typer.Exit(_EXIT_FAILS)

@@ -1,4 +1,4 @@
-"""What a run has found, as a table for people."""
+"""What a run has found, as a listing for people that fits a screen."""
 
 from __future__ import annotations
 
@@ -14,21 +14,17 @@ from purser_server.conformance.runner import Result, Run, Verdict
 
 _STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "bold red", Verdict.SKIPPED: "yellow"}
 _SHOWN_STEPS = 6
+_INDENT = 2
+_SENT_WIDTH = 34
+_EXPECTED_WIDTH = 16
 
 
-def print_table(console: Console, results: Sequence[Result]) -> None:
-    """Print a row for each step of each case: sent, expected, came."""
-    table = Table()
-    for heading in ("", "case", "rule", "sent", "expected", "came"):
-        table.add_column(heading, overflow="fold")
+def print_cases(console: Console, results: Sequence[Result]) -> None:
+    """Print each case with its rule, and a row for each of its steps: sent, expected, came."""
+    console.print("Each case with its rule; below it what was sent, expected, and came.")
     for result in results:
-        mark = Text(result.verdict.value, _STYLES[result.verdict])
-        first = [mark, Text(result.case.name), Text(result.case.rule)]
-        for row in _rows(result):
-            table.add_row(*first, *(Text(cell) for cell in row))
-            first = [Text(), Text(), Text()]
-        table.add_section()
-    console.print(table)
+        console.print(_line(result, result.case.rule), soft_wrap=True)
+        console.print(_steps(result))
     console.print(
         "Amounts and balances are in minor units; GetBalance was compared after every answer.",
         highlight=False,
@@ -40,14 +36,29 @@ def print_summary(console: Console, run: Run) -> None:
     counts = Counter(result.verdict for result in run.results)
     for result in run.results:
         if result.verdict is not Verdict.HOLDS:
-            line = Text.assemble((result.verdict.value, _STYLES[result.verdict]), " ")
-            line.append(f"{result.case.name}: {result.reason or result.case.rule}")
-            console.print(line, soft_wrap=True)
+            console.print(_line(result, result.reason or result.case.rule), soft_wrap=True)
     if run.start_balance != run.end_balance:
         moved = f"{run.start_balance} before the run, {run.end_balance} after it"
         console.print(f"The balance could not be brought back: {moved}", highlight=False)
     hold, fail, skipped = (counts[verdict] for verdict in Verdict)
     console.print(f"{hold} hold, {fail} fail, {skipped} skipped", highlight=False)
+
+
+def _line(result: Result, told: str) -> Text:
+    mark = (result.verdict.value, _STYLES[result.verdict])
+    return Text.assemble(mark, f" {result.case.name}: {told}")
+
+
+def _steps(result: Result) -> Table:
+    """Return the steps of a case, in columns that begin at the same place in every case."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=_INDENT)
+    table.add_column(overflow="fold", min_width=_SENT_WIDTH)
+    table.add_column(overflow="fold", min_width=_EXPECTED_WIDTH)
+    table.add_column(overflow="fold")
+    for row in _rows(result):
+        table.add_row("", *(Text(cell) for cell in row))
+    return table
 
 
 def _rows(result: Result) -> list[tuple[str, str, str]]:

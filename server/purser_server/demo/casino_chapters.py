@@ -5,7 +5,6 @@ Three answers are lost on purpose. In the end the casino's money and Purser's ac
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,7 +14,6 @@ from purser.admin.v1.operator_pb2 import (
     CallbackSettings,
 )
 from purser.admin.v1.operator_service_pb2 import (
-    CreateApiKeyRequest,
     CreateOperatorRequest,
     UpdateOperatorRequest,
 )
@@ -29,13 +27,13 @@ from purser.wallet.v1.wallet_pb2 import (
 )
 from purser.wallet.v1.wallet_service_pb2 import BetRequest, GetTransactionRequest
 from purser_server.demo.casino_process import CasinoProcess, running_casino
-from purser_server.demo.chapters import newest_first
+from purser_server.demo.chapters import make_key, newest_first
 from purser_server.demo.client import Client
 from purser_server.demo.money import CURRENCY, eur, shown, shown_change, shown_minor
 from purser_server.demo.printing import Narrator
 from purser_server.demo.prize_chapters import lose_and_return_prize
 from purser_server.demo.requests import bet, win
-from purser_server.demo.stage import Moved, Stage, StoryError, expect
+from purser_server.demo.stage import Moved, Stage, expect, wait_while
 
 if TYPE_CHECKING:
     from purser_server.demo.client import Rpc
@@ -47,10 +45,6 @@ FAULTS = "bet:drop-after@2,rollback:drop-before@1,prize:drop-after@1"
 """The answer to the second bet is lost, and so is the first attempt to roll that bet back; and the
 answer to the first prize."""
 
-SETTLED_WITHIN_S = 60.0
-"""How long the demo waits for that."""
-_POLL_S = 0.05
-
 Request = TypeVar("Request")
 Answer = TypeVar("Answer", bound=Moved)
 
@@ -59,7 +53,7 @@ def play(narrator: Narrator, admin: Client, address: str) -> Sequence[Transactio
     """Play all of it with a casino of its own; return its transactions, oldest first."""
     narrator.chapter(
         "The casino keeps the money",
-        "Seamless mode: Purser asks this casino for each bet, and keeps no money itself.",
+        "Purser asks this casino for each bet, and keeps no money itself.",
     )
     options = ("--player", f"{PLAYER}={BROUGHT}{CURRENCY}", "--faults", FAULTS)
     with running_casino(OPERATOR, *options) as casino:
@@ -85,15 +79,8 @@ def _set_up(narrator: Narrator, admin: Client, casino: CasinoProcess) -> str:
     callback = CallbackSettings(target=casino.address, signing_secret=casino.signing_secret)
     request = UpdateOperatorRequest(operator_id=OPERATOR, callback=callback)
     admin.call(operators.UpdateOperator, request)
-    narrator.step("UpdateOperator", OPERATOR, "asks there from now on, and signs each call")
-    made = admin.call(
-        operators.CreateApiKey,
-        CreateApiKeyRequest(
-            operator_id=OPERATOR, roles=[API_KEY_ROLE_BACKEND, API_KEY_ROLE_LOYALTY]
-        ),
-    )
-    narrator.step("CreateApiKey", OPERATOR, f"{made.key_id}, roles backend and loyalty")
-    return made.api_key
+    narrator.step("UpdateOperator", OPERATOR, "is asked from now on, by signed calls")
+    return make_key(narrator, admin, OPERATOR, API_KEY_ROLE_BACKEND, API_KEY_ROLE_LOYALTY)
 
 
 def _link_player(stage: Stage) -> None:
@@ -148,18 +135,15 @@ def _lose_an_answer(stage: Stage) -> None:
 
 def _wait_for_rollback(casino: Client, lost: BetRequest) -> float:
     """Wait until a pending bet is rolled back; return the seconds that took."""
-    started = time.monotonic()
     request = GetTransactionRequest(transaction_id=lost.transaction_id)
-    while True:
-        state = casino.call(casino.wallet.GetTransaction, request).transaction.state
-        waited_s = time.monotonic() - started
-        if state != TRANSACTION_STATE_PENDING:
-            wanted = TRANSACTION_STATE_ROLLED_BACK
-            expect(f"the state of {lost.transaction_id} in the end", state, wanted)
-            return waited_s
-        if waited_s > SETTLED_WITHIN_S:
-            raise StoryError(f"{lost.transaction_id} is still pending after {waited_s:.0f} s")
-        time.sleep(_POLL_S)
+
+    def state() -> int:
+        return casino.call(casino.wallet.GetTransaction, request).transaction.state
+
+    pending = f"{lost.transaction_id} is still pending"
+    found, waited_s = wait_while(pending, state, TRANSACTION_STATE_PENDING)
+    expect(f"the state of {lost.transaction_id} in the end", found, TRANSACTION_STATE_ROLLED_BACK)
+    return waited_s
 
 
 def _compare_accounts(stage: Stage) -> Sequence[Transaction]:

@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from purser.admin.v1.ledger_service_pb2 import VerifyLedgerRequest
-from purser.admin.v1.operator_pb2 import API_KEY_ROLE_BACKEND, API_KEY_ROLE_LOYALTY
+from purser.admin.v1.operator_pb2 import (
+    API_KEY_ROLE_BACKEND,
+    API_KEY_ROLE_LOYALTY,
+    ApiKeyRole,
+)
 from purser.admin.v1.operator_service_pb2 import CreateApiKeyRequest, CreateOperatorRequest
 from purser.error.v1.error_reason_pb2 import ErrorReason
 from purser.wallet.v1.player_service_pb2 import CreatePlayerRequest
@@ -50,17 +54,20 @@ def set_up_casino(narrator: Narrator, admin: Client) -> str:
     """Create the operator with the installation's key; return the API key of its backend."""
     narrator.chapter(
         "A casino is set up",
-        "The installation's admin key makes an operator, and an API key that belongs to it.",
+        "The admin key makes an operator, and an API key that belongs to it.",
     )
     admin.call(admin.operators.CreateOperator, CreateOperatorRequest(operator_id=OPERATOR))
     narrator.step("CreateOperator", OPERATOR, "created")
-    made = admin.call(
-        admin.operators.CreateApiKey,
-        CreateApiKeyRequest(
-            operator_id=OPERATOR, roles=[API_KEY_ROLE_BACKEND, API_KEY_ROLE_LOYALTY]
-        ),
-    )
-    narrator.step("CreateApiKey", OPERATOR, f"{made.key_id}, roles backend and loyalty")
+    return make_key(narrator, admin, OPERATOR, API_KEY_ROLE_BACKEND, API_KEY_ROLE_LOYALTY)
+
+
+def make_key(narrator: Narrator, admin: Client, operator: str, *roles: ApiKeyRole.ValueType) -> str:
+    """Make an API key of an operator, with these roles; return it."""
+    request = CreateApiKeyRequest(operator_id=operator, roles=roles)
+    made = admin.call(admin.operators.CreateApiKey, request)
+    names = [ApiKeyRole.Name(role).removeprefix("API_KEY_ROLE_").lower() for role in roles]
+    word = "role" if len(names) == 1 else "roles"
+    narrator.step("CreateApiKey", operator, f"a key with the {word} {' and '.join(names)}")
     return made.api_key
 
 

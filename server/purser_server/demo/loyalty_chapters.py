@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from google.protobuf.duration_pb2 import Duration
 
 from purser.admin.v1.operator_pb2 import API_KEY_ROLE_LOYALTY
-from purser.admin.v1.operator_service_pb2 import CreateApiKeyRequest
 from purser.loyalty.v1.cashback_service_pb2 import (
     IssueCashbackRequest,
     IssueCashbackResponse,
@@ -38,7 +37,7 @@ from purser.loyalty.v1.points_service_pb2 import (
 from purser.loyalty.v1.program_service_pb2 import CreateCampaignRequest, UpdateProgramRequest
 from purser.wallet.v1.player_service_pb2 import CreatePlayerRequest
 from purser.wallet.v1.wallet_service_pb2 import GetBalanceRequest
-from purser_server.demo.chapters import newest_first
+from purser_server.demo import chapters
 from purser_server.demo.client import Client
 from purser_server.demo.loyalty_orders import (
     CAMPAIGNS,
@@ -91,12 +90,7 @@ def make_key(narrator: Narrator, admin: Client) -> str:
     narrator.chapter(
         "Points for purchases", "The casino has a shop, too; its key has the role loyalty."
     )
-    made = admin.call(
-        admin.operators.CreateApiKey,
-        CreateApiKeyRequest(operator_id=OPERATOR, roles=[API_KEY_ROLE_LOYALTY]),
-    )
-    narrator.step("CreateApiKey", OPERATOR, f"{made.key_id}, role loyalty")
-    return made.api_key
+    return chapters.make_key(narrator, admin, OPERATOR, API_KEY_ROLE_LOYALTY)
 
 
 def play(shop: Shop) -> None:
@@ -111,7 +105,7 @@ def play(shop: Shop) -> None:
 
 
 def _set_rules(shop: Shop) -> None:
-    told = "a point per euro, worth € 0.10, pending for 14 days"
+    told = "1 point per €, worth € 0.10, after 14 days"
     _set_program(shop, POINTS_PROGRAM, 1, told)
     for campaign in CAMPAIGNS:
         request = CreateCampaignRequest(campaign=campaign)
@@ -202,7 +196,7 @@ def _pay_with_points(shop: Shop) -> None:
     reward = loyalty.call(loyalty.cashback.RewardOrder, order).reward
     expect("the points of the order", reward.reward_equivalent_points, 14)
     expect("the state of its reward", reward.state, REWARD_STATE_PENDING)
-    told = f"€ 14.75 in money earns {_earned(reward)}, pending"
+    told = f"€ 14.75 earns {_earned(reward)}"
     shop.narrator.step("RewardOrder", order.transaction_id, told)
     shop.narrator.show(explanation({"John D.": reward}))
     hold_now = loyalty.call(loyalty.points.GetHold, GetHoldRequest(hold_id=HOLD)).hold
@@ -271,4 +265,4 @@ def _earned(reward: Reward) -> str:
 def count_transactions(shop: Shop) -> int:
     """Count what was done for these customers: points and money are in one ledger."""
     players = [*(each.player for each in PURCHASES.values()), CUSTOMER]
-    return sum(len(list(newest_first(shop.casino, player))) for player in players)
+    return sum(len(list(chapters.newest_first(shop.casino, player))) for player in players)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 
 from rich.box import SIMPLE_HEAD
@@ -14,10 +15,11 @@ from purser_server.demo.client import Refused
 from purser_server.demo.money import shown, shown_change, shown_minor
 
 _AMOUNTS = ("balance", "required")
-_NOT_SHOWN = ("currency_code",)
+_NOT_SHOWN = ("currency_code", "replayed")
 _OF_POINTS = ("qty", "net", "rate", "multiplier", "exact", "points")
 _FIGURES = ("amount", "before", "after", "seq", "count", *_OF_POINTS)
 _INDENT = "  "
+_WIDTH = 80
 
 
 class Narrator:
@@ -26,6 +28,11 @@ class Narrator:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._chapters = 0
+
+    def part(self, title: str) -> None:
+        """Begin a part of the story, which has chapters."""
+        self._say(Text())
+        self._say(Text(f"── {title} ".ljust(_WIDTH, "─"), style="bold cyan"))
 
     def chapter(self, title: str, explanation: str) -> None:
         """Begin a numbered section with one line that explains it."""
@@ -36,7 +43,8 @@ class Narrator:
 
     def remark(self, line: str) -> None:
         """Say what goes on, or what comes next."""
-        self._say(Text(f"{_INDENT} {line}", style="dim"))
+        for each in textwrap.wrap(line, _WIDTH - len(_INDENT) - 1):
+            self._say(Text(f"{_INDENT} {each}", style="dim"))
 
     def step(self, what: str, who: str, outcome: str) -> None:
         """Tell of a call that did what it should."""
@@ -56,8 +64,9 @@ class Narrator:
     def refusal(self, rpc: str, who: str, refused: Refused) -> None:
         """Tell of a call that was refused, as it should be, and why."""
         verb = "not known: " if refused.metadata.get("state") == "PENDING" else "refused: "
-        self._say(_line("✓", "green", rpc, who, verb, (refused.reason, "yellow")))
-        figures = _figures(refused.metadata)
+        replayed = ", replayed" if "replayed" in refused.metadata else ""
+        self._say(_line("✓", "green", rpc, who, verb, (refused.reason, "yellow"), replayed))
+        figures = _figures(refused.metadata, who)
         if figures:
             self._say(_line("", "", "", "", (figures, "dim")))
 
@@ -67,7 +76,7 @@ class Narrator:
         for each in transactions:
             table.add_row(
                 each.transaction_id,
-                TransactionType.Name(each.type).removeprefix("TRANSACTION_TYPE_"),
+                _type_of(each),
                 TransactionState.Name(each.state).removeprefix("TRANSACTION_STATE_"),
                 shown(each.amount) if each.HasField("amount") else "",
                 shown(each.balance_before) if each.HasField("balance_before") else "",
@@ -98,16 +107,22 @@ class Narrator:
         self._console.print(line, soft_wrap=True)
 
 
+def _type_of(transaction: Transaction) -> str:
+    """Return the type in words of the contract; what never arrived has none."""
+    name = TransactionType.Name(transaction.type).removeprefix("TRANSACTION_TYPE_")
+    return "" if name == "UNSPECIFIED" else name
+
+
 def _line(mark: str, style: str, what: str, who: str, *outcome: str | tuple[str, str]) -> Text:
-    names = f"{what + ' ':<17}{who:<14}"
+    names = f"{what:<19}{who:<14}"
     return Text.assemble(f"{_INDENT} ", (f"{mark:<2}", style), names, *outcome)
 
 
-def _figures(metadata: Mapping[str, str]) -> str:
-    """Return a refusal's metadata as people read them."""
+def _figures(metadata: Mapping[str, str], who: str) -> str:
+    """Return a refusal's metadata as people read them, without the id of the line above."""
     figures = {name: shown_minor(int(metadata[name])) for name in _AMOUNTS if name in metadata}
     others = sorted(metadata.keys() - {*_AMOUNTS, *_NOT_SHOWN})
-    figures |= {name: metadata[name] for name in others}
+    figures |= {name: metadata[name] for name in others if metadata[name] != who}
     return ", ".join(f"{name} {value}" for name, value in figures.items())
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from purser.loyalty.v1.loyalty_pb2 import (
     PRIZE_CASHBACK_STATE_CONFIRMED,
     PRIZE_CASHBACK_STATE_FAILED,
@@ -20,12 +18,10 @@ from purser.loyalty.v1.prize_cashback_service_pb2 import (
 )
 from purser.wallet.v1.wallet_pb2 import Transaction
 from purser_server.demo.money import eur, shown
-from purser_server.demo.stage import Stage, StoryError, expect
+from purser_server.demo.stage import Stage, expect, wait_while
 
 PRIZE = "prize-1"
 VALUE = "25.00"
-SETTLED_WITHIN_S = 60.0
-_POLL_S = 0.05
 
 
 def return_prize(stage: Stage, player: str) -> Transaction:
@@ -59,7 +55,7 @@ def lose_and_return_prize(stage: Stage, player: str, *, had: str, leaves: str) -
     lost = _ask(stage, player, "return-1")
     expect("the state of return-1", lost.state, PRIZE_CASHBACK_STATE_FAILED)
     narrator.step("PrizeCashback", "return-1", "FAILED")
-    narrator.remark(f'the player reads: "{lost.player_message}"')
+    narrator.remark(f'The player reads: "{lost.player_message}"')
     waited_s = _wait_until_granted(stage)
     stage.holds(had)
     narrator.step("GetPrize", PRIZE, f"GRANTED again after {waited_s:.1f} s; no money moved")
@@ -95,10 +91,7 @@ def _state(stage: Stage) -> int:
 
 def _wait_until_granted(stage: Stage) -> float:
     """Wait until the casino has undone what nobody heard of; return the seconds that took."""
-    started = time.monotonic()
-    while (state := _state(stage)) == PRIZE_STATE_RETURN_PENDING:
-        if time.monotonic() - started > SETTLED_WITHIN_S:
-            raise StoryError(f"{PRIZE} is still being returned after {SETTLED_WITHIN_S:.0f} s")
-        time.sleep(_POLL_S)
-    expect(f"the state of {PRIZE} in the end", state, PRIZE_STATE_GRANTED)
-    return time.monotonic() - started
+    returning = f"{PRIZE} is still being returned"
+    found, waited_s = wait_while(returning, lambda: _state(stage), PRIZE_STATE_RETURN_PENDING)
+    expect(f"the state of {PRIZE} in the end", found, PRIZE_STATE_GRANTED)
+    return waited_s

@@ -40,14 +40,14 @@ CASES = (
     Case(
         "Sarah",
         "A refund for one product",
-        "Sarah returns the shoes that earned 12 points, a point per euro and rounded down.",
+        "Sarah returns the shoes: they earned a point per euro, rounded down to 12.",
         "txn_sarah001",
         (10, 30),
         "12.50",
         (("shoes001", "1", "12.50"),),
         points=12,
         base=12,
-        told="12.50 x 1 = 12.5, which is 12",
+        told="€ 12.50 x 1 = 12.5 points, rounded down to 12",
     ),
     Case(
         "John",
@@ -59,7 +59,7 @@ CASES = (
         (("console001", "1", "25.00"),),
         points=75,
         base=25,
-        told="25.00 x 1 x 3 = 75: 25 base and 50 by the campaign",
+        told="€ 25.00 x 1 x 3 = 75 points: 25 base and 50 by the campaign",
     ),
     Case(
         "Emma",
@@ -76,14 +76,14 @@ CASES = (
     Case(
         "Lisa",
         "A refund of a part of the quantity",
-        "Lisa keeps one of three yoga mats, bought at double points, and both bottles.",
+        "Lisa keeps one of three yoga mats, bought at double points, and the bottles.",
         "txn_lisa004",
         (14, 0),
         "20.00",
         (("yoga_mat001", "2", "10.00"),),
         points=40,
         base=20,
-        told="2 x 10.00 x 1 x 2 = 40: 20 base and 20 by the campaign",
+        told="2 x € 10.00 x 1 x 2 = 40 points: 20 base and 20 by the campaign",
     ),
 )
 
@@ -133,12 +133,11 @@ def _give_back(shop: Shop, case: Case) -> None:
 
 def _payload(case: Case) -> str:
     """Return what the refund's request says, in short."""
-    lines = "; ".join(
-        f"{product}, quantity {quantity}, price {price}"
-        for product, quantity, price in case.returned
+    lines = ", ".join(
+        f"{quantity} {product} at {shown(eur(price))}" for product, quantity, price in case.returned
     )
-    order = PURCHASES[case.name].transaction_id
-    return f"{case.refund} reverses {order}: amount {case.amount}; {lines or 'no lines'}"
+    order, amount = PURCHASES[case.name].transaction_id, shown(eur(case.amount))
+    return f"{case.refund} reverses {order}: {amount}{' for ' + lines if lines else ', no lines'}"
 
 
 def _check(case: Case, refund: Refund) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from purser.type.v1.money_pb2 import Money
@@ -14,6 +16,11 @@ from purser_server.demo.requests import PLAYER
 
 if TYPE_CHECKING:
     from purser_server.demo.client import Rpc
+
+
+SETTLED_WITHIN_S = 60.0
+"""How long the demo waits for what Purser settles by itself."""
+_POLL_S = 0.05
 
 
 class StoryError(Exception):
@@ -112,6 +119,19 @@ def expect(what: str, found: object, wanted: object) -> None:
     """Compare what came with what the story wants. Raises StoryError."""
     if found != wanted:
         raise StoryError(f"{what} should be {_told(wanted)}, but is {_told(found)}")
+
+
+def wait_while(what: str, state_of: Callable[[], int], state: int) -> tuple[int, float]:
+    """Wait while `what` is so; return the state that follows, and the seconds that took.
+
+    Raises StoryError when it takes too long.
+    """
+    started = time.monotonic()
+    while (now := state_of()) == state:
+        if time.monotonic() - started > SETTLED_WITHIN_S:
+            raise StoryError(f"{what} after {SETTLED_WITHIN_S:.0f} s")
+        time.sleep(_POLL_S)
+    return now, time.monotonic() - started
 
 
 def _told(value: object) -> str:

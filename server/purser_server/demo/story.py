@@ -66,6 +66,7 @@ def _play(narrator: Narrator) -> None:
 
 def _play_as_client(narrator: Narrator, server: ServerProcess) -> None:
     with Client(server.address, server.admin_key) as admin:
+        narrator.part("Transfer mode: Purser keeps the money")
         api_key = chapters.set_up_casino(narrator, admin)
         with Client(server.address, api_key) as casino:
             stage = Stage(narrator, casino)
@@ -84,8 +85,11 @@ def _play_as_client(narrator: Narrator, server: ServerProcess) -> None:
             history = chapters.read_history(stage)
             history.append(prize_chapters.return_prize(stage, PLAYER))
             transactions = len(history)
+            narrator.part("Seamless mode: the casino keeps the money")
             transactions += len(casino_chapters.play(narrator, admin, server.address))
+            narrator.part("Loyalty: points and cashback for what was bought")
             transactions += _play_loyalty(narrator, admin, casino, server.address)
+        narrator.part("In the end")
         chapters.verify(narrator, admin, transactions)
 
 

@@ -6,8 +6,9 @@ Their form (ids, signs, known currencies) was judged before they were made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
+from typing import Any
 
 from purser_server.domain.transactions import TransactionType, WinType
 from purser_server.domain.values import value
@@ -93,3 +94,31 @@ TYPE_OF: Mapping[type, TransactionType] = {
     CloseRound: TransactionType.CLOSE_ROUND,
 }
 """The type of the transaction that a command becomes."""
+
+Fixed = tuple[str, str, str, WinType, bool, bool, Mapping[str, str]]
+"""What a command fixes of its transaction, beside player and amount: game, round, what it refers
+to, win type, whether it closes its round, whether it takes all, metadata."""
+
+_NO_METADATA: Mapping[str, str] = {}
+_PLAIN = (WinType.REGULAR, False, False, _NO_METADATA)
+
+_FIXED: Mapping[type, Callable[[Any], Fixed]] = {
+    Deposit: lambda it: ("", "", "", *_PLAIN[:3], it.metadata),
+    Withdraw: lambda it: ("", "", "", WinType.REGULAR, False, it.amount is None, it.metadata),
+    Bet: lambda it: (it.game_id, it.round_id, "", *_PLAIN),
+    CloseRound: lambda it: (it.game_id, it.round_id, "", *_PLAIN),
+    Win: lambda it: (
+        it.game_id,
+        it.round_id,
+        it.bet_transaction_id,
+        it.win_type,
+        it.close_round,
+        *_PLAIN[2:],
+    ),
+    Rollback: lambda it: ("", "", it.original_transaction_id, *_PLAIN),
+}
+
+
+def fixed_by(command: Command) -> Fixed:
+    """Return what a command fixes of its transaction."""
+    return _FIXED[type(command)](command)

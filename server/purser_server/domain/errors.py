@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from purser_server.domain.values import value
+
+Result = TypeVar("Result")
 
 
 class Reason(StrEnum):
@@ -109,6 +112,13 @@ class RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(f"{refusal.reason}: {refusal.message}")
         self.refusal = refusal
+
+
+def accepted(result: Result | Refusal) -> Result:
+    """Return a result that is no refusal. Raises RefusedError with the refusal that it is."""
+    if isinstance(result, Refusal):
+        raise RefusedError(result)
+    return result
 
 
 def overloaded(queue: str) -> Refusal:

@@ -118,7 +118,7 @@ class Batch:
         if known is not None and (exists or known.state is not TransactionState.TOMBSTONE):
             answer = replay(command, known)
             return answer if isinstance(answer, Refusal) else Answer(answer, replayed=True)
-        pending = state.pending.get((operator, command.transaction_id))
+        pending = state.intents.find(operator, command.transaction_id)
         if pending is not None:
             return told_again(command, pending)
         if not exists:

@@ -209,10 +209,7 @@ class _Flush:
         try:
             await writer.commit()
         except CommitUnknownError:
-            numbers = {entry.transaction.number for entry in changes.entries} | changes.begun
-            if changes.prizes is not None:
-                numbers |= {prize.number for _, _, prize in changes.prizes.new}
-            self._unanswered.append((frozenset(numbers), results))
+            self._unanswered.append((changes.numbers, results))
             raise
         return results
 

@@ -71,7 +71,7 @@ class LoyaltyRules:
             known = self._state.known.get((operator, command.transaction_id))
             if known is not None:
                 return self._replay(operator, known, kind, command)
-            if (operator, command.transaction_id) in self._state.pending:
+            if self._state.intents.find(operator, command.transaction_id) is not None:
                 # What a casino is still asked about was never points.
                 return id_reused(command.transaction_id, "type")
         if (operator, command.player_id) not in self._state.players:

@@ -169,15 +169,15 @@ class Loaded:
 
     numbers_from: int
     now: datetime
-    players: Mapping[tuple[int, str], int]
-    wallets: Mapping[tuple[int, str, str], Wallet]
+    players: Mapping[PlayerKey, int]
+    wallets: Mapping[WalletKey, Wallet]
     house: Mapping[tuple[int, AccountKind, str], int]
-    known: Mapping[tuple[int, str], Transaction]
+    known: Mapping[IdKey, Transaction]
     rounds: Mapping[RoundKey, Round]
-    sessions: Mapping[tuple[int, str], Session]
+    sessions: Mapping[IdKey, Session]
     seamless: Mapping[int, timedelta] = field(default_factory=dict)
     """The operators in seamless mode, and for how long an attempt holds an intent."""
-    pending: Mapping[tuple[int, str], Pending] = field(default_factory=dict)
+    pending: Mapping[IdKey, Pending] = field(default_factory=dict)
     """The intents of these players and ids, by operator and transaction id."""
     mode_changes: Mapping[int, int] = field(default_factory=dict)
     """How often these operators' mode was changed, where it ever was."""
@@ -235,6 +235,16 @@ class Changes:
     """operator number, player number, a case that has ended with this flush"""
     loyalty: LoyaltyChanges | None = None
     prizes: PrizeChanges | None = None
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The numbers of all that is new; one of them found means that all of it was written."""
+        new_prizes = self.prizes.new if self.prizes is not None else ()
+        return frozenset(
+            {entry.transaction.number for entry in self.entries}
+            | self.begun
+            | {prize.number for _, _, prize in new_prizes}
+        )
 
     def __bool__(self) -> bool:
         """Whether there is anything to write; all else comes with an entry or an intent."""

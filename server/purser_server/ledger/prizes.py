@@ -146,7 +146,7 @@ class PrizeRules:
     def _told_before(self, operator: int, asked: ReturnPrize) -> Answer | Refusal | None:
         """Answer a request whose id is known, with or without an outcome."""
         key = (operator, asked.transaction_id)
-        pending = self._state.pending.get(key)
+        pending = self._state.intents.find(*key)
         known = self._state.known.get(key) if pending is None else pending.transaction
         if known is None:
             return None

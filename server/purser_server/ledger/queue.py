@@ -24,15 +24,13 @@ from operator import attrgetter
 from purser_server.domain.decisions import Result
 from purser_server.domain.errors import Refusal
 from purser_server.ledger.batch import Group
-from purser_server.ledger.ports import Request
+from purser_server.ledger.ports import PlayerKey, Request
 
 SIDE_BY_SIDE = 16
 """So many players must be ready for a second writer to flush beside the first."""
 
 ALONE_BOUND_S = 0.02
 """A flush that takes longer (a lock, a lost connection) keeps no other writer waiting."""
-
-PlayerKey = tuple[int, str]
 
 
 class Job:

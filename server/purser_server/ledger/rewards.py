@@ -253,4 +253,4 @@ class RewardRules:
             loyalty=None,
         )
         pending = Pending(intent, Phase.SENDING, own_id(), self._state.now)
-        self._state.begin_pending(operator, pending)
+        self._state.intents.begin(operator, pending)

@@ -12,7 +12,16 @@ from datetime import datetime, timedelta
 
 from purser_server.domain.callbacks import DEFAULT_DEADLINE_MS, lease_of
 from purser_server.domain.cases import CaseDecision, EndedCase, decide
-from purser_server.domain.commands import TYPE_OF, Bet, Command, Deposit, Rollback, Win, Withdraw
+from purser_server.domain.commands import (
+    TYPE_OF,
+    Bet,
+    Command,
+    Deposit,
+    Rollback,
+    Win,
+    Withdraw,
+    fixed_by,
+)
 from purser_server.domain.decisions import Answer, Decision, Result
 from purser_server.domain.errors import Refusal
 from purser_server.domain.intents import (
@@ -47,7 +56,7 @@ from purser_server.domain.transactions import (
 from purser_server.domain.wallet import transaction_rolled_back, wrong_mode
 from purser_server.ledger.own_ids import own_id
 from purser_server.ledger.prizes import PrizeBook
-from purser_server.ledger.state import State, content_of
+from purser_server.ledger.state import State
 
 
 class SeamlessRules:
@@ -87,7 +96,7 @@ class SeamlessRules:
 
     def _judge(self, operator: int, command: Command, number: int) -> Refusal | Decision | Phase:
         state = self._state
-        others = state.intents_of(operator, command.player_id)
+        others = state.intents.of(operator, command.player_id)
         if isinstance(command, Rollback):
             return self._judge_rollback(operator, command, others)
         assert isinstance(command, Bet | Win), "nothing else is asked of a casino"
@@ -106,19 +115,19 @@ class SeamlessRules:
         self, operator: int, rollback: Rollback, others: Sequence[Pending]
     ) -> Refusal | Decision | Phase:
         key = (operator, rollback.original_transaction_id)
-        pending, original = self._state.pending.get(key), self._state.known.get(key)
+        pending, original = self._state.intents.find(*key), self._state.known.get(key)
         round_ = self._round_of(operator, original)
         return begin_rollback(rollback, pending, original, round_, others)
 
     def _intent(self, operator: int, command: Command, number: int) -> Transaction:
-        content = content_of(command)
+        fixed = fixed_by(command)
         currency = getattr(command, "currency_code", "")
         amount = getattr(command, "amount", 0)
         if isinstance(command, Rollback):
             original = self._original(operator, command.original_transaction_id)
             if original is not None:
                 currency, amount = original.currency_code, original.amount
-                content = (original.game_id, original.round_id, *content[2:])
+                fixed = (original.game_id, original.round_id, *fixed[2:])
         return Transaction(
             number,
             command.transaction_id,
@@ -128,14 +137,14 @@ class SeamlessRules:
             self._state.now,
             currency,
             amount,
-            *content,
+            *fixed,
             rollback_outcome=_outcome_of_pending(command),
             at_casino=True,
         )
 
     def _original(self, operator: int, transaction_id: str) -> Transaction | None:
         """Return what a rollback names, with or without an outcome."""
-        pending = self._state.pending.get((operator, transaction_id))
+        pending = self._state.intents.find(operator, transaction_id)
         if pending is not None:
             return pending.transaction
         return self._state.known.get((operator, transaction_id))
@@ -152,7 +161,7 @@ class SeamlessRules:
             self._held_until(operator),
             original_type=original.type if original else TransactionType.UNSPECIFIED,
         )
-        self._state.begin_pending(operator, pending)
+        self._state.intents.begin(operator, pending)
         return Answer(intent, replayed=False, pending=pending)
 
     # -- an attempt was made -----------------------------------------------------------------
@@ -163,7 +172,7 @@ class SeamlessRules:
         Whoever comes late finds what stands: an outcome that is stored is never overruled.
         """
         key = (operator, settle.transaction_id)
-        pending = self._state.pending.get(key)
+        pending = self._state.intents.find(*key)
         if pending is None:
             known = self._state.known.get(key)
             if known is None:
@@ -196,7 +205,7 @@ class SeamlessRules:
             return self._end_as(operator, EndedCase(pending), verdict, report)
         if verdict.fate is Fate.TO_BE_UNDONE:
             after = in_phase(pending, Phase.UNDOING, self._held_until(operator))
-            self._state.keep_pending(operator, after)
+            self._state.intents.keep(operator, after)
             return Answer(after.transaction, replayed=False, pending=after)
         error = f"{report.outcome.name} {report.message}".strip()
         return self._put_off(operator, pending, settle, error, verdict.fate is Fate.CASE)
@@ -207,7 +216,7 @@ class SeamlessRules:
         after = put_off(
             pending, self._state.now, settle.delays, settle.luck, error, is_case=is_case
         )
-        self._state.keep_pending(operator, after)
+        self._state.intents.keep(operator, after)
         return Answer(after.transaction, replayed=False, pending=after)
 
     def _resume(self, operator: int, pending: Pending) -> Result:
@@ -218,7 +227,7 @@ class SeamlessRules:
         number = intent.number
         earlier = [
             other
-            for other in state.intents_of(operator, intent.player_id)
+            for other in state.intents.of(operator, intent.player_id)
             if other.transaction.number < number
         ]
         related = state.known.get((operator, intent.related_transaction_id))
@@ -232,12 +241,12 @@ class SeamlessRules:
             refused = Verdict(Fate.REFUSED, found)
             return self._end_as(operator, EndedCase(pending), refused, None)
         if isinstance(found, Decision):
-            state.end_pending(operator, pending)
+            state.intents.end(operator, pending)
             number = state.take_number()
             intent = replace(intent, number=number)
             return Answer(self._complete(operator, intent, found, None), replayed=False)
         after = in_phase(pending, found, self._held_until(operator))
-        state.keep_pending(operator, after)
+        state.intents.keep(operator, after)
         return Answer(intent, replayed=False, pending=after)
 
     # -- ends --------------------------------------------------------------------------------
@@ -247,14 +256,14 @@ class SeamlessRules:
     ) -> Answer:
         """End an intent with its outcome, and let those who waited for it go on."""
         pending = end.pending
-        self._state.end_pending(operator, pending)
+        self._state.intents.end(operator, pending)
         is_paid = verdict.fate is Fate.COMPLETED
         self._prizes.end_return(operator, pending.transaction, is_paid=is_paid)
         if pending.is_case:
-            self._state.end_case(operator, end)
-        for other in self._state.intents_of(operator, pending.transaction.player_id):
+            self._state.intents.end_case(operator, end)
+        for other in self._state.intents.of(operator, pending.transaction.player_id):
             if other.phase is Phase.WAITING:
-                self._state.keep_pending(operator, replace(other, due_time=self._state.now))
+                self._state.intents.keep(operator, replace(other, due_time=self._state.now))
         if verdict.fate is Fate.COMPLETED:
             return self._end_completed(operator, pending.transaction, report)
         ended = self._ended(pending.transaction, verdict, report)

@@ -6,34 +6,30 @@ comes out as `Changes` at the end. While a group is decided, everything can be t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from purser_server.domain.accounts import AccountKind, contra_kind
-from purser_server.domain.cases import EndedCase
 from purser_server.domain.commands import (
     TYPE_OF,
     Bet,
     CloseRound,
     Command,
-    Deposit,
     Rollback,
     Win,
-    Withdraw,
+    fixed_by,
 )
 from purser_server.domain.decisions import Decision, Wallet
 from purser_server.domain.errors import Refusal
 from purser_server.domain.intents import rollback_of
-from purser_server.domain.pending import Pending
 from purser_server.domain.players import wallet_not_found
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import (
     Transaction,
     TransactionState,
     TransactionType,
-    WinType,
 )
+from purser_server.ledger.intents import IntentBook
 from purser_server.ledger.ports import (
     NUMBERS_PER_FLUSH,
     Changes,
@@ -67,15 +63,8 @@ class State:
         self.reversals: list[Reversal] = []
         self._undo: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._before_group = 0, 0
-        # Intents of seamless mode: all by their ids, and each player's.
-        self.pending = dict(loaded.pending)
-        self._pending_of: dict[tuple[int, str], dict[str, Pending]] = {}
-        self._touched_pending: dict[tuple[int, str], None] = {}
-        self._begun: set[int] = set()
-        self._ended_cases: list[tuple[int, int, EndedCase]] = []
+        self.intents = IntentBook(loaded)
         self._mode_changes = loaded.mode_changes
-        for (operator, transaction_id), pending in loaded.pending.items():
-            self._intents(operator, pending)[transaction_id] = pending
 
     def changes(self) -> Changes:
         """Return all that is to be written."""
@@ -84,8 +73,6 @@ class State:
             self._mode_changes,
             entries=self.entries,
             reversals=self.reversals,
-            begun=self._begun,
-            ended_cases=self._ended_cases,
         )
         for key in self._touched_rounds:
             operator, player_id = key[0], key[1]
@@ -96,13 +83,7 @@ class State:
                 changes.new_rounds.append((operator, player, self.rounds[key]))
         changes.wallets = [(key[0], self.wallets[key]) for key in self._touched_wallets]
         changes.house = [(*account, change) for account, change in self._house.items() if change]
-        for operator, transaction_id in self._touched_pending:
-            pending = self.pending.get((operator, transaction_id))
-            if pending is None:
-                changes.ended.append((operator, transaction_id))
-            else:
-                player = self.players[operator, pending.transaction.player_id]
-                changes.pending.append((operator, player, pending))
+        self.intents.add_to(changes)
         return changes
 
     def begin_group(self) -> None:
@@ -159,7 +140,7 @@ class State:
         """Apply a decision and record its transaction."""
         kind, change, after = type(command), decision.change, decision.round
         wallet = self.wallets.get((operator, command.player_id, decision.currency_code))
-        game_id, round_id, related_id, win_type, closes, takes_all, metadata = content_of(command)
+        game_id, round_id, related_id, win_type, closes, takes_all, metadata = fixed_by(command)
         if isinstance(command, Rollback):
             game_id, round_id = self._undo_original(operator, command, number, decision)
         if after is not None:
@@ -229,38 +210,6 @@ class State:
             self._post(operator, wallet, posted)
         return posted
 
-    # Groups, which could be taken back, do not exist in seamless mode.
-
-    def intents_of(self, operator: int, player_id: str) -> list[Pending]:
-        """Return a player's intents, in the order in which they were stored."""
-        intents = self._pending_of.get((operator, player_id), {})
-        return sorted(intents.values(), key=lambda pending: pending.transaction.number)
-
-    def begin_pending(self, operator: int, pending: Pending) -> None:
-        """Store a new intent."""
-        self._begun.add(pending.transaction.number)
-        self.keep_pending(operator, pending)
-
-    def keep_pending(self, operator: int, pending: Pending) -> None:
-        """Store an intent as it is now."""
-        key = (operator, pending.transaction.transaction_id)
-        self.pending[key] = self._intents(operator, pending)[key[1]] = pending
-        self._touched_pending[key] = None
-
-    def end_pending(self, operator: int, pending: Pending) -> None:
-        """Let an intent be no more: its outcome is known."""
-        key = (operator, pending.transaction.transaction_id)
-        del self.pending[key], self._intents(operator, pending)[key[1]]
-        self._touched_pending[key] = None
-
-    def end_case(self, operator: int, case: EndedCase) -> None:
-        """Remember how a case ended."""
-        player = self.players[operator, case.pending.transaction.player_id]
-        self._ended_cases.append((operator, player, case))
-
-    def _intents(self, operator: int, pending: Pending) -> dict[str, Pending]:
-        return self._pending_of.setdefault((operator, pending.transaction.player_id), {})
-
     def _set_round(self, operator: int, after: Round) -> None:
         key = (operator, after.player_id, after.game_id, after.round_id)
         self.set(self.rounds, key, after)
@@ -270,12 +219,12 @@ class State:
         """Add a refused command to the history: it is refused for ever."""
         currency = getattr(command, "currency_code", "")
         wallet = self.wallets.get((operator, command.player_id, currency))
-        content = content_of(command)
+        fixed = fixed_by(command)
         if isinstance(command, Rollback):
             # In a group that failed, the original may be gone with it.
             original = self.known.get((operator, command.original_transaction_id))
             if original is not None:
-                content = (original.game_id, original.round_id, *content[2:])
+                fixed = (original.game_id, original.round_id, *fixed[2:])
         transaction = Transaction(
             number,
             command.transaction_id,
@@ -285,7 +234,7 @@ class State:
             self.now,
             currency,
             getattr(command, "amount", 0) or 0,
-            *content,
+            *fixed,
             refusal=refusal,
         )
         self.record(operator, transaction, wallet.account_number if wallet else None)
@@ -369,32 +318,3 @@ class State:
 def _new_round(number: int, player_id: str, game_id: str, round_id: str) -> Round:
     # A round that begins in this flush has all its wins in this flush: none so far.
     return Round(number, player_id, game_id, round_id, settlers=())
-
-
-Content = tuple[str, str, str, WinType, bool, bool, Mapping[str, str]]
-"""What a command fixes of its transaction, beside player and amount: game, round, what it refers
-to, win type, whether it closes its round, whether it takes all, metadata."""
-
-_NO_METADATA: Mapping[str, str] = {}
-_PLAIN = (WinType.REGULAR, False, False, _NO_METADATA)
-
-_CONTENT: Mapping[type, Callable[[Any], Content]] = {
-    Deposit: lambda it: ("", "", "", *_PLAIN[:3], it.metadata),
-    Withdraw: lambda it: ("", "", "", WinType.REGULAR, False, it.amount is None, it.metadata),
-    Bet: lambda it: (it.game_id, it.round_id, "", *_PLAIN),
-    CloseRound: lambda it: (it.game_id, it.round_id, "", *_PLAIN),
-    Win: lambda it: (
-        it.game_id,
-        it.round_id,
-        it.bet_transaction_id,
-        it.win_type,
-        it.close_round,
-        *_PLAIN[2:],
-    ),
-    Rollback: lambda it: ("", "", it.original_transaction_id, *_PLAIN),
-}
-
-
-def content_of(command: Command) -> Content:
-    """Return what a command fixes of its transaction."""
-    return _CONTENT[type(command)](command)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import structlog
 
-_NOISY = ("asyncio", "alembic.runtime.migration", "sqlalchemy.engine", "grpc")
+_NOISY = ("asyncio", "alembic", "sqlalchemy.engine", "grpc")
 
 
 def configure(

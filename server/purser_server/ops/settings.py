@@ -101,14 +101,19 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _safe(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("TLS needs both a certificate and its key")
+            missing = "tls_certificate" if self.tls_certificate is None else "tls_key"
+            raise SettingsError("TLS needs both a certificate and its key: give this too", missing)
         if self.tls_client_ca is not None and self.tls_certificate is None:
-            raise ValueError("to ask clients for certificates, TLS needs the server's own first")
+            raise SettingsError(
+                "to ask clients for certificates, give --tls-certificate and --tls-key too",
+                "tls_client_ca",
+            )
         if self.tls_certificate is None and not self.insecure and not is_loopback(self.listen):
-            raise ValueError(
+            raise SettingsError(
                 f"{self.listen} can be reached from other machines, and API keys would cross the "
                 "network in plain text: give --tls-certificate and --tls-key, listen on "
-                "127.0.0.1, or say --insecure"
+                "127.0.0.1, or say --insecure",
+                "listen",
             )
         for name in ("tls_certificate", "tls_key", "tls_client_ca"):
             _require_pem(name, getattr(self, name))

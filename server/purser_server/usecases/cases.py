@@ -13,7 +13,7 @@ from purser_server.domain.cases import (
     case_not_found,
     case_numbers,
 )
-from purser_server.domain.errors import Refusal, RefusedError
+from purser_server.domain.errors import RefusedError, accepted
 from purser_server.domain.intents import Settle
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
@@ -82,7 +82,4 @@ class Cases:
         settle = Settle(
             intent.transaction_id, intent.player_id, intent, decision=decision, note=note
         )
-        result = await self._ledger.execute(Request(case.operator, settle))
-        if isinstance(result, Refusal):
-            raise RefusedError(result)
-        return result.replayed
+        return accepted(await self._ledger.execute(Request(case.operator, settle))).replayed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from purser_server.domain.decisions import RewardAnswer
-from purser_server.domain.errors import Refusal, RefusedError
+from purser_server.domain.errors import RefusedError, accepted
 from purser_server.domain.rewards import EarnReward, order_not_found
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
@@ -22,9 +22,7 @@ class Cashback:
 
         Raises RefusedError with the command's own refusal.
         """
-        result = await self._ledger.execute_points(Request(operator, command))
-        if isinstance(result, Refusal):
-            raise RefusedError(result)
+        result = accepted(await self._ledger.execute_points(Request(operator, command)))
         assert isinstance(result, RewardAnswer), "purchases are answered with rewards"
         return result
 

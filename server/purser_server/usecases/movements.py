@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from purser_server.domain.commands import CloseRound, Command
 from purser_server.domain.decisions import Answer, Result
-from purser_server.domain.errors import Reason, Refusal, RefusedError
+from purser_server.domain.errors import Reason, Refusal, RefusedError, accepted
 from purser_server.domain.prizes import ReturnPrize
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
@@ -33,9 +33,7 @@ class Movements:
         """
         if await self._is_seamless(operator) and not isinstance(command, CloseRound):
             return await self._seamless.execute(operator, command)
-        result = await self._ledger.execute(Request(operator, command))
-        if isinstance(result, Refusal):
-            raise RefusedError(result)
+        result = accepted(await self._ledger.execute(Request(operator, command)))
         if result.pending is None:
             return result
         return await self._seamless.carry_late(operator, result)

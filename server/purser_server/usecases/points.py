@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from purser_server.domain.decisions import Answer, HoldAnswer, PointsResult
-from purser_server.domain.errors import Refusal, RefusedError
+from purser_server.domain.decisions import Answer, HoldAnswer
+from purser_server.domain.errors import RefusedError, accepted
 from purser_server.domain.players import player_not_found
 from purser_server.domain.points import Hold, Points, settle
 from purser_server.domain.points_commands import (
@@ -132,8 +132,6 @@ class PointsUse:
             before, due = due, await self._store.due(DUE_AT_ONCE)
 
     async def _execute(self, operator: int, command: PointsCommand) -> Answer | HoldAnswer:
-        result: PointsResult = await self._ledger.execute_points(Request(operator, command))
-        if isinstance(result, Refusal):
-            raise RefusedError(result)
+        result = accepted(await self._ledger.execute_points(Request(operator, command)))
         assert isinstance(result, Answer | HoldAnswer), "all else is asked for elsewhere"
         return result

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from purser_server.domain.decisions import PrizeAnswer, PrizeResult
-from purser_server.domain.errors import Refusal, RefusedError
+from purser_server.domain.decisions import PrizeAnswer
+from purser_server.domain.errors import RefusedError, accepted
 from purser_server.domain.prize_cashbacks import (
     CashbackState,
     PrizeCashback,
@@ -48,9 +48,7 @@ class Prizes:
 
     async def change(self, operator: int, command: GrantPrize | ShipPrize) -> PrizeAnswer:
         """Grant or ship a prize. Raises RefusedError with the command's own refusal."""
-        result: PrizeResult = await self._ledger.execute_prize(Request(operator, command))
-        if isinstance(result, Refusal):
-            raise RefusedError(result)
+        result = accepted(await self._ledger.execute_prize(Request(operator, command)))
         assert isinstance(result, PrizeAnswer), "grants and shipments are answered with prizes"
         return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from purser_server.domain.decisions import RefundAnswer
-from purser_server.domain.errors import Refusal, RefusedError
+from purser_server.domain.errors import RefusedError, accepted
 from purser_server.domain.refunding import RefundPurchase, StoredRefund
 from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.ledger.combiner import Ledger
@@ -26,9 +26,7 @@ class Refunds:
 
         Raises RefusedError with the command's own refusal.
         """
-        result = await self._ledger.execute_points(Request(operator, command))
-        if isinstance(result, Refusal):
-            raise RefusedError(result)
+        result = accepted(await self._ledger.execute_points(Request(operator, command)))
         assert isinstance(result, RefundAnswer), "refunds are answered with refunds"
         return result
 

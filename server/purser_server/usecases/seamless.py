@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from purser_server.domain.callbacks import lease_of
 from purser_server.domain.commands import Bet, Command
-from purser_server.domain.decisions import Answer, Result
-from purser_server.domain.errors import Reason, Refusal, RefusedError
+from purser_server.domain.decisions import Answer
+from purser_server.domain.errors import Reason, Refusal, RefusedError, accepted
 from purser_server.domain.intents import Settle
 from purser_server.domain.outcomes import (
     UNDONE_IF_UNHEARD,
@@ -130,7 +130,7 @@ class SeamlessMovements:
         It takes no place: they may all be held by calls that hang. Raises RefusedError.
         """
         request = Request(operator, replace(asked, is_unheard=True))
-        return _answer_of(await self._ledger.execute(request))
+        return accepted(await self._ledger.execute(request))
 
     async def _execute(
         self, operator: int, gate: Gate, command: Command | ReturnPrize, *, is_probe: bool
@@ -139,9 +139,9 @@ class SeamlessMovements:
             seamless = await self._modes.of(operator)
             if seamless is None:
                 # It has left seamless mode since.
-                return _answer_of(await self._ledger.execute(Request(operator, command)))
+                return accepted(await self._ledger.execute(Request(operator, command)))
             async with gate.place(seamless.callback):
-                answer = _answer_of(await self._ledger.execute(Request(operator, command)))
+                answer = accepted(await self._ledger.execute(Request(operator, command)))
                 pending = answer.pending
                 if pending is None or answer.replayed:
                     return answer
@@ -330,7 +330,7 @@ class SeamlessMovements:
         if isinstance(result, Refusal) and result.reason is Reason.AMOUNT_RANGE:
             # The casino has done what no account can hold: a person must look at it.
             result = await self._ledger.execute(Request(operator, replace(settle, is_stuck=True)))
-        return _answer_of(result)
+        return accepted(result)
 
     # -- balances ----------------------------------------------------------------------------
 
@@ -366,12 +366,6 @@ class SeamlessMovements:
         if not task.cancelled():
             # Nobody may wait for it any more; what it says is stored.
             task.exception()
-
-
-def _answer_of(result: Result) -> Answer:
-    if isinstance(result, Refusal):
-        raise RefusedError(result)
-    return result
 
 
 def _final(transaction: Transaction) -> Answer:
