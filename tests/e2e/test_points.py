@@ -15,10 +15,13 @@ from purser.loyalty.v1 import (
 from purser.loyalty.v1 import points_service_pb2 as pb
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
+from purser_server.store.engine import make_engine
+from purser_server.store.points import PostgresPoints
+from purser_server.usecases.ports import PointsFilter
 from tests.support.calls import answers, beside, reasons, together
 from tests.support.client import Client, Installation, eur, refused
 from tests.support.databases import connected
-from tests.support.loyalty import Loyalty
+from tests.support.loyalty import Loyalty, item
 from tests.support.process import PurserProcess
 
 ACTIVE, CAPTURED = loyalty_pb2.HOLD_STATE_ACTIVE, loyalty_pb2.HOLD_STATE_CAPTURED
@@ -351,3 +354,23 @@ async def test_a_request_names_a_million_million_points_at_most(loyalty: Loyalty
         with refused("INVALID_FIELD") as failure:
             await asks
         assert failure.metadata == {"field": "points"}
+
+
+async def test_a_page_of_history_leaves_behind_what_its_orders_were(
+    loyalty: Loyalty, postgres: EmbeddedPostgres
+) -> None:
+    await loyalty.program()
+    await loyalty.order(item("mat", "3", "10.00"), transaction_id="o")
+    await loyalty.give_back("o")
+    async with connected(postgres.url) as connection:
+        operator = await connection.fetchval(
+            "SELECT operator_no FROM operators WHERE operator_id = $1", loyalty.operator_id
+        )
+    engine = make_engine(postgres.url)
+    try:
+        page = await PostgresPoints(engine).history(operator, PointsFilter(loyalty.player), None, 9)
+    finally:
+        await engine.dispose()
+
+    # A thousand orders of a thousand lines would be a hundred megabytes.
+    assert [(of.change, of.loyalty) for of in page] == [(-30, {}), (30, {})]

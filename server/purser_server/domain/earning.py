@@ -27,6 +27,7 @@ from purser_server.domain.orders import (
 from purser_server.domain.programs import (
     Campaign,
     LinesMissingPolicy,
+    Matcher,
     NegativeBalancePolicy,
     Program,
     RewardMode,
@@ -301,25 +302,30 @@ def _earning_lines(
     program: Program, order: Order, campaigns: Sequence[Campaign]
 ) -> list[_EarningLine]:
     priced = price_lines(order)
-    reached = [each for each in campaigns if _is_reached(each, order)]
+    subjects = [_subject(order, item) for item in order.line_items]
+    matching = [(each, each.matcher()) for each in campaigns]
+    reached = [one for one in matching if _is_reached(*one, order, subjects)]
     if program.reward_shipping and order.total_shipping:
         priced = (*priced, _shipping_line(order))
     return [_earning_line(program, order, reached, line) for line in priced]
 
 
 def _earning_line(
-    program: Program, order: Order, campaigns: Sequence[Campaign], line: PricedLine
+    program: Program, order: Order, reached: Sequence[tuple[Campaign, Matcher]], line: PricedLine
 ) -> _EarningLine:
     subject = _subject(order, line.item)
-    campaign = strongest([each for each in campaigns if each.matches(subject)])
+    campaign = strongest([each for each, matches in reached if matches(subject)])
     net = line.net + (line.tax if program.reward_tax else 0)
     multiplier = RATE_ONE if campaign is None else campaign.multiplier
     return _EarningLine(line, campaign, net, exact=net * program.rate * multiplier)
 
 
-def _is_reached(campaign: Campaign, order: Order) -> bool:
+def _is_reached(
+    campaign: Campaign, matches: Matcher, order: Order, subjects: Sequence[Subject]
+) -> bool:
     """Tell whether the order has enough of what the campaign matches; the shipping is not asked."""
-    matching = [each for each in order.line_items if campaign.matches(_subject(order, each))]
+    lines = zip(order.line_items, subjects, strict=True)
+    matching = [item for item, subject in lines if matches(subject)]
     quantity = sum(item.quantity for item in matching)
     amount = sum(item.value for item in matching)
     return campaign.is_reached(quantity, amount, order.currency_code)

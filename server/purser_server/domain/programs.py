@@ -7,9 +7,10 @@ in thousandths (`decimals`), amounts in minor units.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 
 from purser_server.domain.decimals import RATE_ONE, parse_rate, rate_text
 from purser_server.domain.errors import Reason, Refusal, invalid_field
@@ -172,6 +173,10 @@ class Subject:
     branch_id: str = ""
 
 
+Matcher = Callable[[Subject], bool]
+"""What tells whether a campaign matches a line."""
+
+
 @value
 class Campaign:
     """A time in which what it matches earns a multiple.
@@ -212,15 +217,17 @@ class Campaign:
         has_begun = self.start_time is None or self.start_time <= time
         return has_begun and (self.end_time is None or time < self.end_time)
 
-    def matches(self, subject: Subject) -> bool:
-        """Tell whether every filter that is set knows a value of the subject."""
-        return (
-            _allows(self.product_ids, (subject.product_id,))
-            and _allows(self.categories, subject.categories)
-            and _allows(self.collections, subject.collections)
-            and _allows(self.merchant_ids, (subject.merchant_id,))
-            and _allows(self.branch_ids, (subject.branch_id,))
-        )
+    def matcher(self) -> Matcher:
+        """Return what tells whether every filter that is set knows a value of a subject.
+
+        It is made once for an order, for both a filter and an order may be very long.
+        """
+        filters = [
+            (frozenset(wanted), of)
+            for wanted, of in zip(_filters_of(self), _VALUES, strict=True)
+            if wanted
+        ]
+        return lambda subject: all(not wanted.isdisjoint(of(subject)) for wanted, of in filters)
 
     def is_reached(self, quantity: int, amount: int, currency_code: str) -> bool:
         """Tell whether an order's matching lines are enough, after their discounts."""
@@ -243,8 +250,18 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(values)))
 
 
-def _allows(wanted: tuple[str, ...], found: tuple[str, ...]) -> bool:
-    return not wanted or not set(wanted).isdisjoint(found)
+_filters_of: Callable[[Campaign], tuple[tuple[str, ...], ...]] = attrgetter(
+    "product_ids", "categories", "collections", "merchant_ids", "branch_ids"
+)
+
+_VALUES: Sequence[Callable[[Subject], tuple[str, ...]]] = (
+    lambda subject: (subject.product_id,),
+    lambda subject: subject.categories,
+    lambda subject: subject.collections,
+    lambda subject: (subject.merchant_id,),
+    lambda subject: (subject.branch_id,),
+)
+"""What each filter looks at, in the order of `_filters_of`."""
 
 
 def strongest(campaigns: Sequence[Campaign]) -> Campaign | None:

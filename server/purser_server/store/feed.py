@@ -12,7 +12,7 @@ from purser_server.domain.transactions import Transaction
 from purser_server.ledger.ports import NUMBERS_PER_FLUSH
 from purser_server.store.engine import reading
 from purser_server.store.rows import transaction_from_row
-from purser_server.store.statements import TRANSACTION_COLUMNS, TRANSACTION_JOINS
+from purser_server.store.statements import LISTED_COLUMNS, TRANSACTION_JOINS
 from purser_server.store.tables import journal_ends
 
 # The flushes that reach into the page, and their transactions. A flush's transactions have its
@@ -20,7 +20,7 @@ from purser_server.store.tables import journal_ends
 _PAGE = text(f"""
 SELECT t.last_position + 1 - row_number() OVER (
          PARTITION BY t.last_position ORDER BY t.transaction_no DESC
-       ) AS position, {TRANSACTION_COLUMNS}
+       ) AS position, {LISTED_COLUMNS}
 FROM (
   SELECT j.last_position, t.*
   FROM (

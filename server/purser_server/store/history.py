@@ -14,8 +14,8 @@ from purser_server.domain.transactions import Transaction, TransactionState
 from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.rows import pending_from_row, round_from_row, transaction_from_row
 from purser_server.store.statements import (
+    LISTED_COLUMNS,
     PENDING_COLUMNS,
-    TRANSACTION_COLUMNS,
     TRANSACTION_JOINS,
 )
 from purser_server.store.tables import pending, players, rounds
@@ -89,9 +89,7 @@ class PostgresHistory:
 
 def _transactions(where: str, tail: str = "") -> TextualSelect:
     # Every part is a constant of this module or of `statements`; values come as parameters.
-    sql = (
-        f"SELECT {TRANSACTION_COLUMNS} FROM transactions t {TRANSACTION_JOINS} WHERE {where} {tail}"
-    )
+    sql = f"SELECT {LISTED_COLUMNS} FROM transactions t {TRANSACTION_JOINS} WHERE {where} {tail}"
     return text(sql).columns(detail=JSONB)
 
 

@@ -21,7 +21,7 @@ from purser_server.store.points_rows import (
     redemption_from_row,
 )
 from purser_server.store.rows import transaction_from_row
-from purser_server.store.statements import TRANSACTION_COLUMNS, TRANSACTION_JOINS
+from purser_server.store.statements import LISTED_COLUMNS, TRANSACTION_JOINS
 from purser_server.usecases.loyalty_ports import PlayerPoints, PointsFilter, Redeemed
 
 _KIND = int(AccountKind.PLAYER_POINTS)
@@ -109,7 +109,7 @@ class PostgresPoints:
             conditions.append(condition)
             values[name] = value
         query = text(
-            f"SELECT {TRANSACTION_COLUMNS}, e.transaction_id AS earned_id"
+            f"SELECT {LISTED_COLUMNS}, e.transaction_id AS earned_id"
             f" FROM transactions t {TRANSACTION_JOINS} {_EARNED_JOIN}"
             f" WHERE a.kind = {_KIND} AND t.change <> 0 AND {' AND '.join(conditions)}"
             " ORDER BY t.transaction_no DESC LIMIT :limit"

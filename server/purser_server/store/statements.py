@@ -63,6 +63,11 @@ TRANSACTION_COLUMNS = """
        v.rollback_no IS NOT NULL AS is_reversed
 """
 
+# Without what only replays and refunds look at, which for a thousand long orders is very much.
+LISTED_COLUMNS = TRANSACTION_COLUMNS.replace(
+    "t.detail", "t.detail #- '{loyalty,content}' #- '{loyalty,refund}' AS detail"
+)
+
 TRANSACTION_JOINS = """
 JOIN players p ON p.operator_no = t.operator_no AND p.player_no = t.player_no
 LEFT JOIN accounts a ON a.operator_no = t.operator_no AND a.account_no = t.account_no
