@@ -15,6 +15,7 @@ from purser_server.domain.decimals import QUANTITY_ONE, parse_rate
 from purser_server.domain.decisions import Answer, HoldAnswer, RewardAnswer
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.orders import LineItem, Order
+from purser_server.domain.points import TakenFrom
 from purser_server.domain.points_commands import (
     AdjustPoints,
     Ask,
@@ -25,8 +26,9 @@ from purser_server.domain.points_commands import (
     RefundRedemption,
     ReleaseHold,
 )
-from purser_server.domain.programs import Campaign, Program, RewardMode
-from purser_server.domain.rewards import EarnReward, RewardState, payment_of
+from purser_server.domain.programs import Campaign, NegativeBalancePolicy, Program, RewardMode
+from purser_server.domain.refunding import take_cash
+from purser_server.domain.rewards import EarnReward, RewardState, given_up, payment_of
 from purser_server.domain.transactions import TransactionType
 from tests.unit.loyalty_ledger import EUR, NOON, PLAYER, LoyaltyLedger
 
@@ -109,6 +111,30 @@ def test_a_payment_is_what_is_earned_less_what_is_owed(
     (told,) = ledger.execute(issue(ledger, "c1", 1_000))
     payment = payment_of(told.rewarded, owed)
     assert (payment.amount, payment.collected, payment.owed) == (paid, collected, left)
+
+
+@pytest.mark.parametrize(
+    ("policy", "rest"),
+    [
+        (NegativeBalancePolicy.ALLOW, {"available": 10, "debt": 20}),
+        (NegativeBalancePolicy.WITHIN_BALANCE, {"available": 10, "shortfall": 20}),
+        (NegativeBalancePolicy.PENDING_ONLY, {"shortfall": 30}),
+    ],
+    ids=["allow", "within balance", "pending only"],
+)
+def test_cash_that_is_given_up_pays_what_is_owed_and_is_cancelled_by_refunds(
+    policy: NegativeBalancePolicy, rest: dict[str, int]
+) -> None:
+    ledger = LoyaltyLedger(replace(FOR_CASH, negative_balance_policy=policy))
+    (told,) = ledger.execute(issue(ledger, "c1", 1_000))
+    paid = replace(told.rewarded, is_paid=True, collected=5)
+
+    after, still_owed = given_up(paid, 95, 25)
+
+    assert (after.collected, after.unpaid, still_owed) == (30, 70, 0)
+    assert given_up(paid, 95, 200)[1] == 105
+    assert take_cash(after, 60, 10) == TakenFrom(pending=60)
+    assert take_cash(after, 100, 10) == TakenFrom(pending=70, **rest)
 
 
 def test_a_quote_records_nothing() -> None:

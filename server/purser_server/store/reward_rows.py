@@ -122,25 +122,29 @@ def _reward_row(operator: int, player: int, of: StoredReward) -> tuple[object, .
         of.redemption_transaction_id,
         of.expired_told,
         of.collected,
-        json.dumps(_fields_of(of.refunded)),
+        json.dumps({**_fields_of(of.refunded), "unpaid": of.unpaid}),
         json.dumps(_reward_to_json(of.reward)),
     )
 
 
 def reward_from_row(row: Row) -> StoredReward:
     """Make a reward of a row with REWARD_COLUMNS."""
+    # Those that were written before anything could be given up do not tell it.
+    refunded = {"unpaid": 0, **row["refunded"]}
+    unpaid = refunded.pop("unpaid")
     return StoredReward(
         row["reward_no"],
         row["transaction_id"],
         row["player_id"],
         row["create_time"],
         _reward_from_json(row["reward"]),
-        _refunded_from_json(row["refunded"]),
+        _refunded_from_json(refunded),
         row["redemption_id"],
         row["expired"],
         row["expired_told"],
         row["due_time"] is None,
         row["collected"],
+        unpaid,
     )
 
 
