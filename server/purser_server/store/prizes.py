@@ -28,13 +28,13 @@ from purser_server.usecases.loyalty_ports import CashbackFilter, PrizeFilter
 _PRIZE = int(TransactionType.PRIZE_CASHBACK)
 
 _PRIZES = f"""
-SELECT {PRIZE_COLUMNS}, clock_timestamp() AS now
+SELECT {PRIZE_COLUMNS}, statement_timestamp() AS now
 FROM prizes z JOIN players p ON p.operator_no = z.operator_no AND p.player_no = z.player_no
 WHERE z.operator_no = :operator
 """
 
 _STATE = (
-    f"CASE WHEN z.state = {int(PrizeState.GRANTED)} AND z.expire_time <= clock_timestamp()"
+    f"CASE WHEN z.state = {int(PrizeState.GRANTED)} AND z.expire_time <= statement_timestamp()"
     f" THEN {int(PrizeState.EXPIRED)} ELSE z.state END"
 )
 
