@@ -15,13 +15,15 @@ from purser.loyalty.v1 import (
 from purser.loyalty.v1 import points_service_pb2 as pb
 from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
-from tests.support.calls import answers, reasons, together
+from tests.support.calls import answers, beside, reasons, together
 from tests.support.client import Client, Installation, eur, refused
 from tests.support.databases import connected
 from tests.support.loyalty import Loyalty
+from tests.support.process import PurserProcess
 
 ACTIVE, CAPTURED = loyalty_pb2.HOLD_STATE_ACTIVE, loyalty_pb2.HOLD_STATE_CAPTURED
 RELEASED, EXPIRED = loyalty_pb2.HOLD_STATE_RELEASED, loyalty_pb2.HOLD_STATE_EXPIRED
+MOST = 1_000_000_000_000
 
 
 async def test_points_are_given_and_taken_and_every_change_has_its_balances(
@@ -280,3 +282,72 @@ async def test_a_hold_lasts_a_minute_to_fifteen_days(loyalty: Loyalty, seconds: 
     with refused("INVALID_FIELD") as failure:
         await loyalty.hold("h1", ttl_s=seconds, points=1)
     assert failure.metadata == {"field": "ttl"}
+
+
+# -- at the edges --------------------------------------------------------------------------------
+
+
+async def test_of_two_players_with_one_hold_id_the_second_is_refused(
+    loyalty: Loyalty, casino: Client, second_server: PurserProcess
+) -> None:
+    async with beside(loyalty.client, second_server) as elsewhere:
+        for number in range(20):
+            anna = Loyalty(loyalty.client, await casino.new_player(), loyalty.operator_id)
+            ben = Loyalty(elsewhere, await casino.new_player(), loyalty.operator_id)
+            await anna.adjust(10)
+            await ben.adjust(10)
+
+            found = await together(side.hold(f"h{number}", points=3) for side in (anna, ben))
+
+            assert reasons(found) == ["TRANSACTION_ID_REUSED"]
+            have = sorted([await anna.has(), await ben.has()])
+            assert have == [(7, 3, 10, 0), (10, 0, 10, 0)]
+
+
+@pytest.mark.parametrize("until", ["2999-12-31T23:59:59.123457Z", "9999-12-31T23:59:59.999998Z"])
+async def test_points_expire_as_late_as_any_calendar_goes(loyalty: Loyalty, until: str) -> None:
+    expire_time = Timestamp()
+    expire_time.FromJsonString(until)
+    request = pb.AdjustPointsRequest(
+        transaction_id="a",
+        player_id=loyalty.player,
+        points=5,
+        reason="a gift",
+        expire_time=expire_time,
+    )
+    await loyalty.points.AdjustPoints(request)
+    await loyalty.hold("h", points=2)
+    await loyalty.points.ReleaseHold(pb.ReleaseHoldRequest(hold_id="h"))
+
+    lots = (await loyalty.balance()).next_lots_to_expire
+    assert [(lot.points, lot.expire_time) for lot in lots] == [(5, expire_time)]
+
+
+async def test_what_no_amount_can_tell_is_not_told_and_pays_for_nothing(loyalty: Loyalty) -> None:
+    await loyalty.program(point_value="1000000")
+    await loyalty.adjust(MOST)
+
+    assert not (await loyalty.balance()).HasField("value")
+    with refused("AMOUNT_RANGE") as failure:
+        await loyalty.hold("h", points=MOST)
+    assert failure.metadata["currency_code"] == "EUR"
+    with refused("AMOUNT_RANGE"):
+        await loyalty.redeem("r", points=MOST)
+    await loyalty.redeem("r", points=MOST // 1_000_000)
+    assert await loyalty.has() == (MOST - MOST // 1_000_000, 0, MOST - MOST // 1_000_000, 0)
+
+
+async def test_a_request_names_a_million_million_points_at_most(loyalty: Loyalty) -> None:
+    await loyalty.adjust(MOST, "a")
+    await loyalty.adjust(-MOST, "b")
+
+    for asks in (
+        loyalty.adjust(MOST + 1),
+        loyalty.adjust(-MOST - 1),
+        loyalty.hold("h", points=MOST + 1),
+        loyalty.redeem(points=MOST + 1),
+        loyalty.refund("a", points=MOST + 1),
+    ):
+        with refused("INVALID_FIELD") as failure:
+            await asks
+        assert failure.metadata == {"field": "points"}

@@ -172,7 +172,9 @@ class Book:
         token = ""
         while True:
             page = await self.client.wallet.ListTransactions(
-                wallet_service_pb2.ListTransactionsRequest(page_size=1000, page_token=token)
+                wallet_service_pb2.ListTransactionsRequest(page_size=1000, page_token=token),
+                # The channel may not have found the new server yet.
+                wait_for_ready=True,
             )
             for transaction in page.transactions:
                 assert transaction.transaction_id not in history, f"twice: {transaction}"

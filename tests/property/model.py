@@ -76,10 +76,11 @@ class Model:
         if malformed(kind, request):
             return Told("INVALID_FIELD", "amount.minor_units")
         known = self.events.get(request.transaction_id)
+        exists = request.player_id in self.statuses
         try:
-            if known is not None:
+            if known is not None and (known.kind or exists):
                 return self._again(kind, request, known)
-            if request.player_id not in self.statuses:
+            if not exists:
                 raise Refused("PLAYER_NOT_FOUND")
             told = getattr(self, f"_{kind}")(request)
         except Refused as refused:

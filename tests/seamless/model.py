@@ -57,7 +57,8 @@ class World:
     def answers(self, call: Call) -> Iterator[Told]:
         """Yield what the game may hear, and the world after it."""
         before = self.find(call.id)
-        if before is not None:
+        # A tombstone says nothing to a player who does not exist.
+        if before is not None and (before.call.kind or call.player == "ann"):
             yield self._again(call, before), self
         else:
             yield from self._anew(call)

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from purser.admin.v1 import ledger_service_pb2
+from purser.loyalty.v1 import loyalty_pb2
 from purser.wallet.v1 import wallet_pb2
 from purser_casino import ReferenceCasino
 from purser_server.ops.checkpoints import KILL_AT
 from purser_server.usecases.seamless import Step
-from tests.seamless.scene import COMPLETED, PENDING, SECRET, Seamless
+from tests.seamless.scene import COMPLETED, PENDING, REFUSED, SECRET, Seamless
 from tests.support.client import LOYALTY, Installation, eur, refused
 from tests.support.loyalty import WALLET_CASH, Loyalty
 from tests.support.process import PurserProcess
@@ -82,32 +83,65 @@ async def test_a_casino_that_fails_is_asked_until_it_has_paid_once(
     await seamless.installation.assert_consistent(seamless.operator_id)
 
 
+async def the_case(seamless: Seamless) -> Any:
+    """Return the operator's only open case as soon as there is one."""
+    request = ledger_service_pb2.ListOpenCasesRequest(operator_id=seamless.operator_id)
+    async with asyncio.timeout(60):
+        while True:
+            cases = await seamless.installation.admin.ledger.ListOpenCases(request)
+            if cases.open_cases:
+                (case,) = cases.open_cases
+                return case
+            await asyncio.sleep(0.1)
+
+
+async def resolve(seamless: Seamless, case: Any, decision: Any) -> None:
+    await seamless.installation.admin.ledger.ResolveCase(
+        ledger_service_pb2.ResolveCaseRequest(
+            case_id=case.case_id, decision=decision, note="asked them"
+        )
+    )
+
+
 async def test_cashback_that_the_casino_refuses_becomes_a_case(seamless: Seamless) -> None:
     player = await seamless.new_player(100)
     loyalty = await loyalty_of(seamless, player)
     seamless.casino.faults.set("win:refused")
     await loyalty.issue("500.00", "c1")
-    async with asyncio.timeout(60):
-        while True:
-            cases = await seamless.installation.admin.ledger.ListOpenCases(
-                ledger_service_pb2.ListOpenCasesRequest(operator_id=seamless.operator_id)
-            )
-            if cases.open_cases:
-                break
-            await asyncio.sleep(0.1)
-    (case,) = cases.open_cases
+    case = await the_case(seamless)
     (waiting,) = await payments(seamless, player)
     assert (case.transaction_id, case.amount) == (waiting.transaction_id, eur("5.00"))
     assert (case.type, waiting.state) == (CASHBACK, PENDING)
-    await seamless.installation.admin.ledger.ResolveCase(
-        ledger_service_pb2.ResolveCaseRequest(
-            case_id=case.case_id,
-            decision=ledger_service_pb2.CASE_DECISION_APPLIED,
-            note="paid by hand",
-        )
-    )
+    await resolve(seamless, case, ledger_service_pb2.CASE_DECISION_APPLIED)
     (paid,) = await payments(seamless, player)
     assert paid.state == COMPLETED
+    await seamless.installation.assert_consistent(seamless.operator_id)
+
+
+@pytest.mark.parametrize("before", ["", "200.00"], ids=["refunded after", "in part before"])
+async def test_nobody_owes_cashback_that_a_person_says_was_never_paid(
+    seamless: Seamless, before: str
+) -> None:
+    player = await seamless.new_player(100)
+    loyalty = await loyalty_of(seamless, player)
+    seamless.casino.faults.set("win:refused@1")
+    await loyalty.issue("500.00", "c1")
+    case = await the_case(seamless)
+    if before:
+        refund = (await loyalty.give_back("c1", amount=before)).refund
+        assert refund.cashback_owed == eur("2.00")
+
+    await resolve(seamless, case, ledger_service_pb2.CASE_DECISION_NOT_APPLIED)
+
+    (given_up,) = await payments(seamless, player)
+    assert given_up.state == REFUSED
+    refund = (await loyalty.give_back("c1")).refund
+    left = 300 if before else 500
+    assert refund.taken_from == loyalty_pb2.TakenFrom(pending=left)
+    assert not (await loyalty.balance()).cashback_owed
+    await loyalty.issue("700.00", "c2")
+    await until_at_casino(seamless, player, 10_700)
+    await seamless.all_settled()
     await seamless.installation.assert_consistent(seamless.operator_id)
 
 

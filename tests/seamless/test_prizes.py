@@ -14,6 +14,7 @@ from purser.error.v1 import error_reason_pb2
 from purser.loyalty.v1 import loyalty_pb2
 from purser.wallet.v1 import player_service_pb2, wallet_pb2
 from purser_casino import Status
+from purser_server.casino.gate import FAILURES_TO_OPEN, PROBE_AFTER_S
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from tests.seamless.scene import (
     COMPLETED,
@@ -342,6 +343,22 @@ async def test_while_the_casino_answers_nobody_prizes_fail_at_once_and_stay_as_t
     await scene.seamless.all_settled()
     assert await scene.desk.hears(scene.ann, "later", unheard.prize_id) == CONFIRMED
     assert await scene.desk.told(unheard.transaction_id) == FAILED
+    assert scene.money == 3_500
+
+
+async def test_what_needs_no_call_takes_the_probe_from_nobody(scene: Scene) -> None:
+    # Balances open the breaker and leave nothing that is repeated and closes it.
+    scene.faults("balance:unavailable")
+    for _ in range(FAILURES_TO_OPEN):
+        with refused("CASINO_UNREACHABLE"):
+            await scene.seamless.games.balance(scene.ann)
+    scene.faults("")
+    await asyncio.sleep(1.5 * PROBE_AFTER_S)
+
+    with refused("PRIZE_NOT_FOUND"):
+        await scene.desk.give_back(scene.ann, "c", "unknown")
+
+    assert await scene.desk.hears(scene.ann) == CONFIRMED
     assert scene.money == 3_500
 
 

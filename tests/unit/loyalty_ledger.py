@@ -113,7 +113,8 @@ class LoyaltyLedger:
             known = self.lots.get(lot.number)
             assert known is None or known == replace(lot, points=known.points), "a lot stays itself"
             self.lots[lot.number] = lot
-        for _, _, held in loyalty.holds:
+        assert self.holds.keys().isdisjoint(held.hold.hold_id for *_, held in loyalty.new_holds)
+        for _, _, held in (*loyalty.new_holds, *loyalty.holds):
             self.holds[held.hold.hold_id] = held
         for _, _, redemption in loyalty.redemptions:
             self.redemptions[redemption.transaction_id] = redemption

@@ -103,6 +103,17 @@ def test_rewards_beyond_64_bits_are_refused(mode: Program) -> None:
     assert refused.reason is Reason.AMOUNT_RANGE
 
 
+def test_base_points_fit_too_where_a_multiplier_is_below_one() -> None:
+    ordered = order(item("x", "9000000000000000.00"))
+    once, million = times("0.000001"), program("1000000")
+
+    refused = reward_of_order(million, once, BOUGHT, ordered, exponent=2)
+
+    assert isinstance(refused, Refusal)
+    assert refused.reason is Reason.AMOUNT_RANGE
+    assert earns(ordered, once).points == 9_000_000_000
+
+
 # -- orders -------------------------------------------------------------------------------------
 
 

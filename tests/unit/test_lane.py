@@ -284,3 +284,16 @@ def test_limits_of_a_lane_are_as_documented() -> None:
     assert LaneLimits() == LaneLimits(
         queued=20_000, per_flush=1_000, reconnect_s=2.0, resolve_commit_s=15.0
     )
+
+
+async def test_flush_that_needs_more_numbers_than_its_block_is_divided(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("purser_server.ledger.state.NUMBERS_PER_FLUSH", 3)
+
+    answers = await desk.at_once(*(bet(f"b{number}", "1.00") for number in range(8)))
+
+    assert [accepted(answer).balance_after for answer in answers] == [
+        eur(f"{amount}.00") for amount in range(99, 91, -1)
+    ]
+    assert [len(flush) for flush in desk.writer.committed] == [2, 2, 2, 2]

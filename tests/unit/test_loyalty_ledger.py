@@ -15,6 +15,7 @@ from purser_server.domain.decimals import QUANTITY_ONE, parse_rate
 from purser_server.domain.decisions import Answer, HoldAnswer, RewardAnswer
 from purser_server.domain.errors import Reason, Refusal
 from purser_server.domain.orders import LineItem, Order
+from purser_server.domain.points import TakenFrom
 from purser_server.domain.points_commands import (
     AdjustPoints,
     Ask,
@@ -25,8 +26,9 @@ from purser_server.domain.points_commands import (
     RefundRedemption,
     ReleaseHold,
 )
-from purser_server.domain.programs import Campaign, Program, RewardMode
-from purser_server.domain.rewards import EarnReward, RewardState, payment_of
+from purser_server.domain.programs import Campaign, NegativeBalancePolicy, Program, RewardMode
+from purser_server.domain.refunding import take_cash
+from purser_server.domain.rewards import EarnReward, RewardState, given_up, payment_of
 from purser_server.domain.transactions import TransactionType
 from tests.unit.loyalty_ledger import EUR, NOON, PLAYER, LoyaltyLedger
 
@@ -109,6 +111,30 @@ def test_a_payment_is_what_is_earned_less_what_is_owed(
     (told,) = ledger.execute(issue(ledger, "c1", 1_000))
     payment = payment_of(told.rewarded, owed)
     assert (payment.amount, payment.collected, payment.owed) == (paid, collected, left)
+
+
+@pytest.mark.parametrize(
+    ("policy", "rest"),
+    [
+        (NegativeBalancePolicy.ALLOW, {"available": 10, "debt": 20}),
+        (NegativeBalancePolicy.WITHIN_BALANCE, {"available": 10, "shortfall": 20}),
+        (NegativeBalancePolicy.PENDING_ONLY, {"shortfall": 30}),
+    ],
+    ids=["allow", "within balance", "pending only"],
+)
+def test_cash_that_is_given_up_pays_what_is_owed_and_is_cancelled_by_refunds(
+    policy: NegativeBalancePolicy, rest: dict[str, int]
+) -> None:
+    ledger = LoyaltyLedger(replace(FOR_CASH, negative_balance_policy=policy))
+    (told,) = ledger.execute(issue(ledger, "c1", 1_000))
+    paid = replace(told.rewarded, is_paid=True, collected=5)
+
+    after, still_owed = given_up(paid, 95, 25)
+
+    assert (after.collected, after.unpaid, still_owed) == (30, 70, 0)
+    assert given_up(paid, 95, 200)[1] == 105
+    assert take_cash(after, 60, 10) == TakenFrom(pending=60)
+    assert take_cash(after, 100, 10) == TakenFrom(pending=70, **rest)
 
 
 def test_a_quote_records_nothing() -> None:
@@ -228,3 +254,52 @@ def _assert_only_usable_lots_were_spent(
         if number in usable or left >= lot.points:
             continue
         assert lot.expire_time <= ledger.now and not left
+
+
+# -- more than a flush may post ------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a flush post no more than three things that nobody asked for."""
+    monkeypatch.setattr("purser_server.ledger.loyalty_book.UNASKED_PER_FLUSH", 3)
+
+
+@pytest.mark.usefixtures("few_unasked")
+def test_what_expires_beyond_a_flush_is_posted_by_the_next_before_anything_else() -> None:
+    ledger = LoyaltyLedger(FOR_POINTS)
+    for number in range(7):
+        expires = NOON + timedelta(days=1, seconds=number)
+        ledger.execute(AdjustPoints(f"a{number}", PLAYER, 10, "a gift", expires))
+    ledger.execute(AdjustPoints("last", PLAYER, 5, "a gift"))
+    ledger.wait(days=2)
+    redeem = RedeemPoints("r", PLAYER, Ask(1))
+
+    found = []
+    for _ in range(3):
+        found += ledger.execute(redeem, redeem)
+        ledger.assert_sound()
+
+    waits = [isinstance(one, Refusal) and one.reason is Reason.OVERLOADED for one in found]
+    assert waits == [True, True, True, True, False, False]
+    assert ledger.wallets[POINTS].balance == 4
+    expiries = [of for of in ledger.history if of.type is TransactionType.POINTS_EXPIRY]
+    assert [of.change for of in expiries] == [-10] * 7
+    assert [of.loyalty["expire_time"] for of in expiries if of.loyalty] == sorted(
+        of.loyalty["expire_time"] for of in expiries if of.loyalty
+    )
+
+
+@pytest.mark.usefixtures("few_unasked")
+def test_cash_that_is_due_beyond_a_flush_is_paid_by_the_next() -> None:
+    ledger = LoyaltyLedger(FOR_CASH)
+    ledger.execute(*(issue(ledger, f"c{number}", 1_000) for number in range(5)))
+    ledger.wait(days=2)
+
+    paid = []
+    for _ in range(3):
+        ledger.execute(PostDue(PLAYER))
+        ledger.assert_sound()
+        paid.append(ledger.wallets[EUR].balance)
+
+    assert paid == [300, 500, 500]

@@ -165,6 +165,9 @@ def test_people_are_told_of_what_does_not_mend_itself(
         (Phase.SENDING, C.UNKNOWN, TransactionState.REFUSED, False),
         (Phase.UNDOING, C.TOMBSTONED, TransactionState.COMPLETED, True),
         (Phase.UNDOING, C.TOMBSTONED, TransactionState.ROLLED_BACK, False),
+        (Phase.UNDOING, C.STANDS, TransactionState.ROLLED_BACK, True),
+        (Phase.UNDOING, C.STANDS, TransactionState.COMPLETED, False),
+        (Phase.UNDOING, C.UNKNOWN, TransactionState.ROLLED_BACK, False),
     ],
 )
 def test_a_late_answer_may_contradict_what_stands(

@@ -133,7 +133,7 @@ def test_a_captured_hold_is_spent_and_a_released_one_comes_back() -> None:
 def test_a_redemption_comes_back_with_its_original_expiry() -> None:
     points, parts = _spent(having(lot(1, 5, expires=2), lot(2, 5, expires=9)), 8)
 
-    back = restore(points, parts, 8, day(3), first_number=7)
+    back = restore(points, parts, 8, day(3))
 
     assert (back.restored, back.forfeited, back.left) == (3, 5, ())
     assert {lot.expire_time for lot in back.points.lots} == {day(9)}
@@ -142,8 +142,8 @@ def test_a_redemption_comes_back_with_its_original_expiry() -> None:
 def test_a_part_of_a_redemption_comes_back_and_the_rest_may_later() -> None:
     points, parts = _spent(having(lot(1, 5, expires=2), lot(2, 5, expires=9)), 10)
 
-    back = restore(points, parts, 6, NOON, first_number=7)
-    again = restore(back.points, back.left, 4, NOON, first_number=9)
+    back = restore(points, parts, 6, NOON)
+    again = restore(back.points, back.left, 4, NOON)
 
     assert (back.restored, sum(part.points for part in back.left)) == (6, 4)
     assert (again.restored, again.left) == (4, ())
@@ -259,7 +259,7 @@ class Ledger:
         if self.spent:
             parts = self.spent.pop()
             wanted = sum(part.points for part in parts)
-            back = restore(self.points, parts, wanted, self.now, self.number + 1)
+            back = restore(self.points, parts, wanted, self.now)
             self.number += len(parts)
             assert back.restored + back.forfeited == wanted
             self.points = back.points

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from purser_server.domain.earning import Reward
+from purser_server.domain.programs import LinesMissingPolicy
 from purser_server.domain.reversals import (
     Refunded,
     most_for_lines,
@@ -14,6 +15,7 @@ from purser_server.domain.reversals import (
     reversed_points,
     value_of_lines,
 )
+from tests.unit.returns import Returns, of
 from tests.unit.shop import campaign, earns, earns_by_amount, item, order, program, times
 
 BOTTLES = earns(order(item("bottle", "1.45", "7")), times("1.5"))
@@ -66,6 +68,30 @@ def test_the_least_that_is_refunded_is_not_taken_for_nothing() -> None:
     assert reversed_points(ship, Refunded(quantities=(0, 0), shipping=100)) == 1
     assert reversed_points(SHOES, Refunded(quantities=(80,))) == 1
     assert reversed_points(earns_by_amount("100.00"), Refunded(amount=100)) == 1
+
+
+def test_shipping_is_shown_with_its_own_points_beside_those_of_an_amount() -> None:
+    everything = program(reward_shipping=True, lines_missing_policy=LinesMissingPolicy.ALL_PRO_RATA)
+    returns = Returns(earns(order(item("x", "40.00"), shipping="2.00"), by=everything))
+
+    done = returns.refund(amount="21.00", shipping="1.00")
+
+    assert [(line.is_shipping, line.points) for line in done.lines] == [(True, 1)]
+    assert done.points == 20 + 1
+
+
+def test_shipping_that_amounts_have_not_taken_is_shown_with_its_points() -> None:
+    all_pro_rata = LinesMissingPolicy.ALL_PRO_RATA
+    by = program("0.33", reward_shipping=True, lines_missing_policy=all_pro_rata)
+    returns = Returns(earns(order(item("a", "0.60"), item("b", "17.40"), shipping="3.43"), by=by))
+    returns.refund(of("a"))
+    returns.refund(amount="4.41")
+    returns.refund(shipping="3.01")
+
+    # In the sum of lines it makes no whole point yet: 0.198 + 1.0164.
+    done = returns.refund(shipping="0.07")
+
+    assert (done.points, [line.points for line in done.lines]) == (1, [1])
 
 
 def test_money_of_parts_is_cumulative_and_may_be_asked_rounded_up() -> None:

@@ -233,7 +233,9 @@ def _reward(
     is_cash = program.reward_mode is RewardMode.WALLET_CASH
     points = earned.points
     amount = points if is_cash else value_of_points(points, program.point_value, exponent)
-    if not fits(points) or not fits(amount):
+    # A multiplier below 1 takes away from the base, of which refunds will tell.
+    base = earned.amount * program.rate // 10 ** (_places(program, exponent) - RATE_PLACES)
+    if not fits(points) or not fits(amount) or not fits(base):
         return amount_range(order.currency_code)
     redeemed = redeemed_amount_of(order)
     available = available_time(program, timing)

@@ -65,6 +65,12 @@ class Settle:
     note: str = ""
     is_stuck: bool = False
 
+    @property
+    def gives_up_cashback(self) -> bool:
+        """Whether a person says that cashback was never paid; the casino cannot refuse it."""
+        is_cashback = self.intent.type is TransactionType.CASHBACK
+        return is_cashback and self.decision is CaseDecision.NOT_APPLIED
+
 
 # -- an intent arrives ---------------------------------------------------------------------------
 

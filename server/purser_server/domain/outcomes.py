@@ -192,9 +192,11 @@ def alerts(movement: Movement, report: Report) -> Sequence[Alert]:
 
 def contradicts(report: Report, state: TransactionState) -> bool:
     """Tell whether an answer that came too late says the opposite of the outcome that stands."""
+    stands = state is TransactionState.COMPLETED
     if report.phase is Phase.UNDOING:
-        return report.outcome in _UNDONE and state is TransactionState.COMPLETED
-    return report.outcome in _SUCCESS and state is not TransactionState.COMPLETED
+        says_it_stands = report.outcome is CallbackOutcome.STANDS
+        return report.outcome in _UNDONE if stands else says_it_stands
+    return report.outcome in _SUCCESS and not stands
 
 
 def _judge_undoing(lost: Movement, report: Report) -> Verdict:

@@ -13,12 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from purser_server.domain.programs import NegativeBalancePolicy
 from purser_server.domain.values import Number, value
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """When points expire that never do."""
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @value
@@ -129,40 +132,41 @@ def settle(points: Points, now: datetime) -> Settled:
 
     In the order of time; of one moment in this order, but what is past its time pays no debt.
     """
-    expired: list[Part] = []
     lapsed: list[Hold] = []
-    for moment in _moments(points, now):
+    lapses = {hold.expire_time for hold in points.holds if hold.expire_time <= now}
+    # Between two lapses only time passes: each such span is gone through once, for there may be
+    # very many lots.
+    for since, until in pairwise((_EVER, *sorted(lapses), now + datetime.resolution)):
         for hold in points.holds:
-            if hold.expire_time <= moment:
+            if hold.expire_time <= since:
                 lapsed.append(replace(hold, state=HoldState.EXPIRED))
                 points = _released(points, hold)
-        gone = [_part(lot, lot.points) for lot in points.lots if lot.expire_time <= moment]
-        expired += gone
-        points = pay_debt(_without(points, gone) if gone else points, moment)
-    return Settled(points, tuple(expired), tuple(lapsed))
+        points = _pay_as_available(points, since, until)
+    gone = [lot for lot in points.lots if lot.expire_time <= now]
+    expired = tuple(_part(lot, lot.points) for lot in sorted(gone, key=_by_expiry))
+    return Settled(_without(points, expired) if expired else points, expired, tuple(lapsed))
 
 
-def _moments(points: Points, now: datetime) -> Iterable[datetime]:
-    """Return the moments up to now at which something may happen, and now itself.
-
-    When a lot became available matters only to who owes something: there may be very many lots.
-    """
-    of: list[Lot | Part] = [*points.lots]
-    of += [part for hold in points.holds for part in hold.parts]
-    moments = {now, *(hold.expire_time for hold in points.holds)}
-    moments.update(lot.expire_time for lot in of)
-    if points.debt:
-        moments.update(lot.available_time for lot in of)
-    return sorted(moment for moment in moments if moment <= now)
+def _pay_as_available(points: Points, since: datetime, until: datetime) -> Points:
+    """Pay debt with the lots that are available since some moment, or become so before another."""
+    if not points.debt:
+        return points
+    paying = [
+        (max(lot.available_time, since), lot) for lot in points.lots if lot.available_time < until
+    ]
+    alive = [(time, lot) for time, lot in paying if time < lot.expire_time]
+    alive.sort(key=lambda one: (one[0], _by_expiry(one[1])))
+    return _payput_back(points, [lot for _, lot in alive])
 
 
 def pay_debt(points: Points, now: datetime) -> Points:
     """Pay debt with whatever is available, soonest to expire first."""
-    paid = min(points.debt, points.available(now)) if points.debt else 0
-    if not paid:
-        return points
-    after, _ = _take(points, paid, now)
-    return replace(after, debt=points.debt - paid)
+    return _payput_back(points, _available(points, now)) if points.debt else points
+
+
+def _payput_back(points: Points, lots: Iterable[Lot]) -> Points:
+    after, _, paid = _take(points, lots, points.debt)
+    return replace(after, debt=points.debt - paid) if paid else points
 
 
 # -- points come and go --------------------------------------------------------------------------
@@ -175,7 +179,8 @@ def add(points: Points, lot: Lot, now: datetime) -> Points:
 
 def spend(points: Points, wanted: int, now: datetime) -> tuple[Points, tuple[Part, ...]] | None:
     """Take available points, soonest to expire first; None when there are not enough."""
-    return _take(points, wanted, now) if points.available(now) >= wanted else None
+    after, parts, taken = _take(points, _available(points, now), wanted)
+    return (after, parts) if taken == wanted else None
 
 
 def hold(points: Points, new: Hold) -> Points:
@@ -212,30 +217,24 @@ class Restored:
         return _sum(self.gone)
 
 
-def restore(
-    points: Points, parts: Sequence[Part], wanted: int, now: datetime, first_number: int
-) -> Restored:
-    """Give spent points back with their original expiry, latest to expire first.
+def restore(points: Points, parts: Sequence[Part], wanted: int, now: datetime) -> Restored:
+    """Give spent points back into their lots, latest to expire first; debt is paid then.
 
-    Each part comes back as a lot of its own, from `first_number` on; what is past its expiry is
-    forfeited.
+    What is past its expiry is forfeited.
     """
-    restored = 0
     gone: list[Part] = []
     left: list[Part] = []
-    for number, part in enumerate(sorted(parts, key=_by_expiry, reverse=True), first_number):
-        back = min(part.points, wanted - restored - _sum(gone))
-        if back < part.points:
-            left.append(replace(part, points=part.points - back))
-        if not back:
-            continue
-        if part.expire_time <= now:
-            gone.append(replace(part, points=back))
-            continue
-        restored += back
-        lot = Lot(number, part.earned_by, back, part.available_time, part.expire_time)
-        points = add(points, lot, now)
-    return Restored(points, restored, tuple(gone), tuple(left))
+    back: list[Part] = []
+    for part in sorted(parts, key=_by_expiry, reverse=True):
+        comes = min(part.points, wanted)
+        wanted -= comes
+        if comes < part.points:
+            left.append(replace(part, points=part.points - comes))
+        if comes:
+            told = gone if part.expire_time <= now else back
+            told.append(replace(part, points=comes))
+    points = pay_debt(put_back(points, back), now)
+    return Restored(points, _sum(back), tuple(gone), tuple(left))
 
 
 # -- a reversal ----------------------------------------------------------------------------------
@@ -272,18 +271,17 @@ def take_back(
     From the order's own pending lot, then its own available lot, then the player's other available
     lots, then as debt. What has expired unspent is neither taken nor owed.
     """
-    own = [lot for lot in points.lots if lot.earned_by == claim.earned_by]
+    own = sorted((of for of in points.lots if of.earned_by == claim.earned_by), key=_by_expiry)
     own_available = [lot for lot in own if lot.is_available(now)]
     own_pending = [lot for lot in own if not lot.is_available(now)]
-    points, pending = _take_of(points, own_pending, claim.wanted)
+    points, _, pending = _take(points, own_pending, claim.wanted)
     left = claim.wanted - pending
     expired = min(claim.expired, max(left - _sum(own_available), 0))
     left -= expired
     available = 0
     if policy is not NegativeBalancePolicy.PENDING_ONLY:
-        points, available = _take_of(points, own_available, left)
-        others = [lot for lot in points.lots if lot.is_available(now)]
-        points, of_others = _take_of(points, others, left - available)
+        points, _, available = _take(points, own_available, left)
+        points, _, of_others = _take(points, _available(points, now), left - available)
         available += of_others
         left -= available
     taken = TakenFrom(pending, available, expired=expired)
@@ -295,25 +293,22 @@ def take_back(
 # -- lots ----------------------------------------------------------------------------------------
 
 
-def _take(points: Points, wanted: int, now: datetime) -> tuple[Points, tuple[Part, ...]]:
-    """Take points of available lots, of which there are enough, soonest to expire first."""
-    parts: list[Part] = []
-    for lot in sorted(points.lots, key=_by_expiry):
-        if wanted and lot.is_available(now):
-            taken = min(lot.points, wanted)
-            wanted -= taken
-            parts.append(_part(lot, taken))
-    return _without(points, parts), tuple(parts)
+def _available(points: Points, now: datetime) -> list[Lot]:
+    """Return the lots that may be spent, soonest to expire first."""
+    return sorted((lot for lot in points.lots if lot.is_available(now)), key=_by_expiry)
 
 
-def _take_of(points: Points, lots: Iterable[Lot], wanted: int) -> tuple[Points, int]:
-    """Take up to so many points of these lots, soonest to expire first."""
+def _take(points: Points, lots: Iterable[Lot], wanted: int) -> tuple[Points, tuple[Part, ...], int]:
+    """Take up to so many points of these lots, in their order; return how many those were, too."""
     parts: list[Part] = []
-    for lot in sorted(lots, key=_by_expiry):
-        taken = min(lot.points, wanted - _sum(parts))
-        if taken:
-            parts.append(_part(lot, taken))
-    return _without(points, parts), _sum(parts)
+    left = wanted
+    for lot in lots:
+        if not left:
+            break
+        taken = min(lot.points, left)
+        left -= taken
+        parts.append(_part(lot, taken))
+    return _without(points, parts) if parts else points, tuple(parts), wanted - left
 
 
 def _part(lot: Lot, points: int) -> Part:
@@ -330,15 +325,21 @@ def _without(points: Points, parts: Iterable[Part]) -> Points:
 
 
 def _released(points: Points, found: Hold) -> Points:
-    """Put the parts of a hold back into their lots."""
+    rest = tuple(hold for hold in points.holds if hold is not found)
+    return replace(put_back(points, found.parts), holds=rest)
+
+
+def put_back(points: Points, parts: Sequence[Part]) -> Points:
+    """Put parts back into their lots, which may be gone meanwhile."""
+    if not parts:
+        return points
     lots = {lot.number: lot for lot in points.lots}
-    for part in found.parts:
+    for part in parts:
         lot = lots.get(part.lot_number)
         if lot is None:
             lot = Lot(part.lot_number, part.earned_by, 0, part.available_time, part.expire_time)
         lots[lot.number] = replace(lot, points=lot.points + part.points)
-    rest = tuple(hold for hold in points.holds if hold is not found)
-    return replace(points, lots=tuple(lots.values()), holds=rest)
+    return replace(points, lots=tuple(lots.values()))
 
 
 def _by_expiry(lot: Lot | Part) -> tuple[datetime, datetime, int]:

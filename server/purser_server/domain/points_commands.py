@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from purser_server.domain.decimals import RATE_ONE
 from purser_server.domain.errors import Reason, Refusal, invalid_field
 from purser_server.domain.ids import quoted
+from purser_server.domain.money import amount_range, fits
 from purser_server.domain.players import Activity, PlayerStatus, refuse_activity
 from purser_server.domain.points import (
     NEVER,
@@ -131,9 +132,11 @@ def worth_of(ask: Ask, program: Program | None) -> Worth | Refusal:
     """Return how many points are asked for, rounded up, and what they pay for.
 
     Where points are asked for, the amount is their value, rounded down to the minor unit.
+    AMOUNT_RANGE: no amount can hold it.
     """
     if not ask.currency_code:
-        return value_of(ask.points, program, ask.exponents)
+        worth = value_of(ask.points, program, ask.exponents)
+        return worth if fits(worth.amount) else amount_range(worth.currency_code)
     if program is None or program.currency_code != ask.currency_code:
         known = program.currency_code if program is not None else "that of a program, first"
         return invalid_field("amount.currency_code", f"must be {known}")
@@ -145,7 +148,7 @@ def worth_of(ask: Ask, program: Program | None) -> Worth | Refusal:
 
 
 def value_of(points: int, program: Program | None, exponents: Mapping[str, int]) -> Worth:
-    """Return what points are worth, rounded down to the minor unit."""
+    """Return what points are worth, rounded down to the minor unit: perhaps more than fits."""
     if program is None or program.currency_code not in exponents:
         return Worth(points)
     scale = 10 ** exponents[program.currency_code]
@@ -234,14 +237,13 @@ def decide_redemption_refund(
     points: Points,
     left: tuple[Part, ...],
     now: datetime,
-    first_number: int,
 ) -> PointsMoved | Refusal:
     """Give back of what is left of a redemption, as far as it is not past its expiry."""
     most = sum(part.points for part in left)
     asked = most if wanted.points is None else wanted.points
     if asked > most:
         return exceeds_order("", str(most))
-    back = restore(points, left, asked, now, first_number)
+    back = restore(points, left, asked, now)
     return PointsMoved(back.points, back.left, back.gone)
 
 

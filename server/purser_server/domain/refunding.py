@@ -104,18 +104,20 @@ def take_points(
 def take_cash(rewarded: StoredReward, wanted: int, in_wallet: int) -> TakenFrom:
     """Return where reversed cash comes from, as far as the reward's policy goes (semantics 6.6).
 
-    What was not paid yet is cancelled. Of the rest no more is taken than `in_wallet`, in minor
-    units; what is left is owed, or falls short.
+    What was not paid, yet or ever, is cancelled. Of the rest no more is taken than `in_wallet`, in
+    minor units; what is left is owed, or falls short.
     """
     if not rewarded.is_paid:
         return TakenFrom(pending=wanted)
+    cancelled = min(wanted, rewarded.unpaid)
+    paid = wanted - cancelled
     policy = rewarded.reward.negative_balance_policy
     if policy is NegativeBalancePolicy.PENDING_ONLY:
-        return TakenFrom(shortfall=wanted)
-    available = min(wanted, in_wallet)
+        return TakenFrom(pending=cancelled, shortfall=paid)
+    available = min(paid, in_wallet)
     if policy is NegativeBalancePolicy.ALLOW:
-        return TakenFrom(available=available, debt=wanted - available)
-    return TakenFrom(available=available, shortfall=wanted - available)
+        return TakenFrom(pending=cancelled, available=available, debt=paid - available)
+    return TakenFrom(pending=cancelled, available=available, shortfall=paid - available)
 
 
 def after_refund(
@@ -123,7 +125,8 @@ def after_refund(
 ) -> StoredReward:
     """Return a reward as a refund leaves it."""
     told = rewarded.expired_told + taken.expired
-    after = replace(rewarded, refunded=decision.refunded, expired_told=told)
+    unpaid = max(0, rewarded.unpaid - taken.pending)
+    after = replace(rewarded, refunded=decision.refunded, expired_told=told, unpaid=unpaid)
     # Cash that was cancelled as a whole is not waited for any more.
     return after if after.points_left else replace(after, is_paid=True)
 

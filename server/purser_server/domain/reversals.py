@@ -105,14 +105,20 @@ def taken_by_line(
     was, now = _exact_refunded(reward, before), _exact_refunded(reward, after)
     plain = _plain_points(reward, now) - _plain_points(reward, was)
     returned = [new - old for new, old in zip(now, was, strict=True)]
+    # Where amounts have taken the more, shipping counts beside them and not in the sum of lines.
+    of_shipping = _of_shipping(reward, after) - _of_shipping(reward, before)
     asked = [
-        share if _is_plain(line) else int(new) - int(old)
+        max(
+            share if _is_plain(line) else int(new) - int(old),
+            of_shipping if line.is_shipping else 0,
+        )
         for line, share, new, old in zip(
             reward.lines, _rounded(reward, returned, plain), now, was, strict=True
         )
     ]
-    # Less is taken than the lines ask where refunds of amounts have taken some of it before.
-    return shares(points, asked, _ties(reward))
+    # Less is taken than the lines ask where refunds of amounts have taken some of it before, and
+    # more where this one is of an amount: that is no line's.
+    return shares(min(points, sum(asked)), asked, _ties(reward))
 
 
 def _points_of_bare_amount(reward: Reward, amount: int) -> int:

@@ -56,7 +56,7 @@ class StoredReward:
 
     `expired` of its points have expired unspent, of which refunds have told `expired_told`. Cash
     that is to be paid when the reward becomes available is not paid (`is_paid`) before; `collected`
-    of it went to what the player owed.
+    of it went to what the player owed, and `unpaid` of it will never be paid: a person gave it up.
     """
 
     number: int
@@ -70,6 +70,7 @@ class StoredReward:
     expired_told: int = 0
     is_paid: bool = True
     collected: int = 0
+    unpaid: int = 0
 
     @property
     def is_cash(self) -> bool:
@@ -102,6 +103,18 @@ def payment_of(rewarded: StoredReward, owed: int) -> Payment:
     """Return what is paid of a cash reward: what a player owes is paid from it first."""
     collected = min(rewarded.points_left, owed)
     return Payment(rewarded.points_left - collected, collected, owed - collected)
+
+
+def given_up(rewarded: StoredReward, amount: int, owed: int) -> tuple[StoredReward, int]:
+    """Return a reward whose payment of an amount never was, and what is still owed afterwards.
+
+    It pays what the player owes first, as any payment does: refunds may have been asked meanwhile
+    for what the player never got.
+    """
+    collected = min(amount, owed)
+    collected_in_all = rewarded.collected + collected
+    after = replace(rewarded, collected=collected_in_all, unpaid=amount - collected)
+    return after, owed - collected
 
 
 def decide_reward(

@@ -54,11 +54,12 @@ class Batch:
         self._state = State(loaded)
         self._seamless = loaded.seamless
         self._prizes = PrizeBook(self._state, loaded.prizes)
-        self._seamless_rules = SeamlessRules(self._state, loaded.seamless, self._prizes)
         self._loyalty = LoyaltyState(loaded.loyalty or LoyaltyLoaded())
         book = LoyaltyBook(self._state, self._loyalty)
-        self._loyalty_rules = LoyaltyRules(
-            book, RewardRules(book, loaded.seamless), RefundRules(book, loaded.seamless)
+        rewards = RewardRules(book, loaded.seamless)
+        self._loyalty_rules = LoyaltyRules(book, rewards, RefundRules(book, loaded.seamless))
+        self._seamless_rules = SeamlessRules(
+            self._state, loaded.seamless, self._prizes, rewards.give_up
         )
         keep_intent = self._seamless_rules.keep
         self._prize_rules = PrizeRules(self._state, self._prizes, loaded.seamless, keep_intent)

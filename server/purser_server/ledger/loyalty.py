@@ -8,7 +8,7 @@ from typing import Any
 
 from purser_server.domain.accounts import POINTS
 from purser_server.domain.decisions import Answer, HoldAnswer, PointsResult
-from purser_server.domain.errors import Refusal
+from purser_server.domain.errors import Refusal, overloaded
 from purser_server.domain.players import PlayerStatus, player_not_found
 from purser_server.domain.points import Hold, HoldState, release
 from purser_server.domain.points_commands import (
@@ -76,7 +76,8 @@ class LoyaltyRules:
                 return id_reused(command.transaction_id, "type")
         if (operator, command.player_id) not in self._state.players:
             return player_not_found(command.player_id)
-        self._book.settle(operator, command.player_id)
+        if not self._book.settle(operator, command.player_id) and not isinstance(command, PostDue):
+            return overloaded("expiry")
         self._rewards.pay_due(operator, command.player_id)
         return _DECIDE[type(command)](self, operator, command)
 
@@ -186,10 +187,8 @@ class LoyaltyRules:
         )
         if redemption is None:
             return transaction_not_found(command.redemption_transaction_id)
-        left = redemption.left
-        first = self._book.take_numbers(len(left))
         points = self._book.points(operator, command.player_id)
-        decided = decide_redemption_refund(command, points, left, self._state.now, first)
+        decided = decide_redemption_refund(command, points, redemption.left, self._state.now)
         asked = self._asked(command, related_transaction_id=redemption.transaction_id)
         if isinstance(decided, Refusal):
             return self._book.refuse(operator, asked, decided)

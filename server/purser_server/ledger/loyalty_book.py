@@ -12,11 +12,12 @@ from typing import Any
 from purser_server.domain.accounts import POINTS
 from purser_server.domain.decisions import PointsResult
 from purser_server.domain.errors import Refusal
-from purser_server.domain.points import Hold, Part, Points, settle
+from purser_server.domain.points import Hold, Part, Points, put_back, settle
 from purser_server.domain.redemptions import Redemption
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
 from purser_server.ledger.loyalty_state import LoyaltyState
 from purser_server.ledger.own_ids import own_id
+from purser_server.ledger.ports import UNASKED_PER_FLUSH
 from purser_server.ledger.state import State
 
 
@@ -26,6 +27,7 @@ class LoyaltyBook:
     def __init__(self, state: State, loyalty: LoyaltyState) -> None:
         self.state = state
         self.loyalty = loyalty
+        self._unasked = UNASKED_PER_FLUSH
 
     def points(self, operator: int, player_id: str) -> Points:
         """Return a player's points as they are now."""
@@ -44,20 +46,29 @@ class LoyaltyBook:
         found = self.loyalty.redemptions.get((operator, transaction_id))
         return found if found and found.player_id == player_id else None
 
-    def take_numbers(self, count: int) -> int:
-        """Take so many numbers; return the first, from which they ascend."""
-        return min((self.state.take_number() for _ in range(count)), default=0)
-
     # -- time --------------------------------------------------------------------------------
 
-    def settle(self, operator: int, player_id: str) -> None:
-        """Let happen what is due of a player's points, and post what has expired."""
+    def settle(self, operator: int, player_id: str) -> bool:
+        """Let happen what is due of a player's points, and post what has expired.
+
+        False when more has expired than this flush may post: nothing else may be decided for the
+        player then, and the next flush goes on.
+        """
         settled = settle(self.points(operator, player_id), self.state.now)
-        self.loyalty.points[operator, player_id] = settled.points
+        at_once = settled.expired[: max(self._unasked, 0)]
+        later = settled.expired[len(at_once) :]
+        self.loyalty.points[operator, player_id] = put_back(settled.points, later)
         for lapsed in settled.lapsed:
             self.keep_hold(operator, lapsed)
-        for part in settled.expired:
+        for part in at_once:
             self._post_expiry(operator, player_id, part)
+        self._unasked -= len(at_once)
+        return not later
+
+    def may_post(self) -> bool:
+        """Tell whether this flush may post one more thing that nobody asked for, and count it."""
+        self._unasked -= 1
+        return self._unasked >= 0
 
     def _post_expiry(self, operator: int, player_id: str, part: Part) -> None:
         expiry = self.transaction(

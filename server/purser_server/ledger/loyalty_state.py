@@ -29,6 +29,7 @@ class LoyaltyState:
         self.holds = dict(loaded.holds)
         self.redemptions = dict(loaded.redemptions)
         self.rewards = dict(loaded.rewards)
+        self._reward_keys = {(key[0], of.number): key for key, of in self.rewards.items()}
         self.owed = dict(loaded.owed)
         self.programs = loaded.programs
         self.campaigns = loaded.campaigns
@@ -55,6 +56,7 @@ class LoyaltyState:
         """Store a reward as it is now."""
         key = (operator, rewarded.transaction_id)
         self.rewards[key] = rewarded
+        self._reward_keys[operator, rewarded.number] = key
         self._touched_rewards[key] = None
 
     def keep_refund(self, operator: int, refund: StoredRefund, reward_number: int) -> None:
@@ -69,9 +71,10 @@ class LoyaltyState:
     def count_expired(self, operator: int, earned_by: int, points: int) -> None:
         """Remember how many points of a reward have expired unspent."""
         self._expired[operator, earned_by] += points
-        for key, rewarded in self.rewards.items():
-            if key[0] == operator and rewarded.number == earned_by:
-                self.rewards[key] = replace(rewarded, expired=rewarded.expired + points)
+        key = self._reward_keys.get((operator, earned_by))
+        if key is not None:
+            rewarded = self.rewards[key]
+            self.rewards[key] = replace(rewarded, expired=rewarded.expired + points)
 
     def due_rewards(self, operator: int, player_id: str, now: datetime) -> list[StoredReward]:
         """Return a player's rewards whose cash is to be paid by now, in the order of their time."""
@@ -94,7 +97,9 @@ class LoyaltyState:
                 _compare_lots(changes, key[0], players[key], before, after)
         for operator, hold_id in self._touched_holds:
             stored = self.holds[operator, hold_id]
-            changes.holds.append((operator, players[operator, stored.player_id], stored))
+            is_known = (operator, hold_id) in self._loaded.holds
+            kept = changes.holds if is_known else changes.new_holds
+            kept.append((operator, players[operator, stored.player_id], stored))
         for operator, id_ in self._touched_redemptions:
             redemption = self.redemptions[operator, id_]
             player = players[operator, redemption.player_id]

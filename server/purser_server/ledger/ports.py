@@ -34,6 +34,9 @@ RoundKey = tuple[int, str, str, str]
 NUMBERS_PER_FLUSH = 32_768
 """How many transaction numbers one flush may use; the store hands them out in such blocks."""
 
+UNASKED_PER_FLUSH = 10_000
+"""How many expiries and payments, which nobody asked for, one flush posts; others wait."""
+
 
 class StoreUnavailableError(Exception):
     """The connection was lost, or could not be made, before COMMIT was sent: nothing happened."""
@@ -118,6 +121,7 @@ class LoyaltyChanges:
     """operator number, player number, a lot as it is now"""
     gone: list[tuple[int, int]] = field(default_factory=list)
     """operator number, number of a lot that is empty"""
+    new_holds: list[tuple[int, int, StoredHold]] = field(default_factory=list)
     holds: list[tuple[int, int, StoredHold]] = field(default_factory=list)
     redemptions: list[tuple[int, int, Redemption]] = field(default_factory=list)
     rewards: list[tuple[int, int, StoredReward]] = field(default_factory=list)
@@ -136,8 +140,8 @@ class LoyaltyChanges:
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        has_points = bool(self.lots or self.gone or self.holds or self.redemptions)
-        return has_points or self.has_rewards
+        has_holds = bool(self.new_holds or self.holds)
+        return bool(self.lots or self.gone or self.redemptions) or has_holds or self.has_rewards
 
 
 @dataclass(slots=True)

@@ -92,8 +92,7 @@ class RefundRules:
             return _Effect(decision, points, taken)
         # RefundRedemption may have given some of them back before.
         comes_back = min(decision.restored_points, redemption.points_left)
-        first = self._book.take_numbers(len(redemption.left))
-        back = restore(points, redemption.left, comes_back, self._state.now, first)
+        back = restore(points, redemption.left, comes_back, self._state.now)
         return _Effect(decision, points, taken, redemption, back)
 
     def _in_wallet(self, operator: int, rewarded: StoredReward) -> int:

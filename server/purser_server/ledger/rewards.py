@@ -16,7 +16,13 @@ from purser_server.domain.points_commands import captured, refuse_capture
 from purser_server.domain.programs import RewardMode
 from purser_server.domain.redemptions import Redemption
 from purser_server.domain.reversals import nothing_refunded
-from purser_server.domain.rewards import EarnReward, StoredReward, decide_reward, payment_of
+from purser_server.domain.rewards import (
+    EarnReward,
+    StoredReward,
+    decide_reward,
+    given_up,
+    payment_of,
+)
 from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.domain.transactions import (
     Transaction,
@@ -190,8 +196,10 @@ class RewardRules:
         return self._loyalty.rewards[operator, rewarded.transaction_id]
 
     def pay_due(self, operator: int, player_id: str) -> None:
-        """Pay a player the cash whose time has come."""
+        """Pay a player the cash whose time has come, as far as this flush may."""
         for rewarded in self._loyalty.due_rewards(operator, player_id, self._state.now):
+            if not self._book.may_post():
+                return
             pays = self._book.transaction(
                 TransactionType.CASHBACK,
                 own_id(),
@@ -225,6 +233,16 @@ class RewardRules:
             change = payment.amount
             self._state.record_posting(operator, replace(pays, amount=change, change=change))
         return paid
+
+    def give_up(self, operator: int, payment: Transaction) -> None:
+        """Let the cash of a payment that never was be neither owed nor paid any more."""
+        rewarded = self._loyalty.rewards[operator, payment.related_transaction_id]
+        key = (operator, payment.player_id, payment.currency_code)
+        owed = self._loyalty.owed.get(key, 0)
+        after, still_owed = given_up(rewarded, payment.amount, owed)
+        if still_owed != owed:
+            self._loyalty.keep_owed(key, still_owed)
+        self._loyalty.keep_reward(operator, after)
 
     def _send(self, operator: int, pays: Transaction) -> None:
         """Store the intent of a win; whoever looks for intents that are due sends it."""

@@ -6,7 +6,7 @@ with a `Settle`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -60,12 +60,22 @@ from purser_server.ledger.state import State
 
 
 class SeamlessRules:
-    """The rules, each with the state it needs. `leases`: how long an attempt holds an intent."""
+    """The rules, each with the state it needs. `leases`: how long an attempt holds an intent.
 
-    def __init__(self, state: State, leases: Mapping[int, timedelta], prizes: PrizeBook) -> None:
+    `give_up` is told of cashback of which a person says that it was never paid.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        leases: Mapping[int, timedelta],
+        prizes: PrizeBook,
+        give_up: Callable[[int, Transaction], None],
+    ) -> None:
         self._state = state
         self._leases = leases
         self._prizes = prizes
+        self._give_up = give_up
 
     # -- a game's request --------------------------------------------------------------------
 
@@ -169,7 +179,7 @@ class SeamlessRules:
                 return transaction_not_found(settle.transaction_id)
             return Answer(known, replayed=True)
         if settle.decision is not None:
-            return self._decide(operator, pending, settle.decision, settle.note)
+            return self._decide(operator, pending, settle, settle.decision)
         if settle.is_stuck:
             return self._put_off(operator, pending, settle, "its outcome cannot be booked", True)
         if settle.report is None:
@@ -178,11 +188,15 @@ class SeamlessRules:
             return Answer(pending.transaction, replayed=True, pending=pending)
         return self._apply(operator, pending, settle, settle.report)
 
-    def _decide(self, operator: int, pending: Pending, decision: CaseDecision, note: str) -> Result:
+    def _decide(
+        self, operator: int, pending: Pending, settle: Settle, decision: CaseDecision
+    ) -> Result:
         """End a case as a person says; what is none goes on as before."""
         if not pending.is_case:
             return Answer(pending.transaction, replayed=True, pending=pending)
-        end = EndedCase(pending, decision, note)
+        if settle.gives_up_cashback:
+            self._give_up(operator, pending.transaction)
+        end = EndedCase(pending, decision, settle.note)
         return self._end_as(operator, end, decide(pending.movement, decision), None)
 
     def _apply(self, operator: int, pending: Pending, settle: Settle, report: Report) -> Result:

@@ -30,7 +30,14 @@ from purser_server.domain.transactions import (
     TransactionType,
 )
 from purser_server.ledger.intents import IntentBook
-from purser_server.ledger.ports import Changes, Entry, Loaded, Reversal, RoundKey
+from purser_server.ledger.ports import (
+    NUMBERS_PER_FLUSH,
+    Changes,
+    Entry,
+    Loaded,
+    Reversal,
+    RoundKey,
+)
 
 _ABSENT: Any = object()
 
@@ -41,6 +48,7 @@ class State:
     def __init__(self, loaded: Loaded) -> None:
         self.now = loaded.now
         self._next_number = loaded.numbers_from
+        self._numbers_end = loaded.numbers_from + NUMBERS_PER_FLUSH
         self.players = loaded.players
         self.house_accounts = loaded.house
         self.sessions = loaded.sessions
@@ -109,6 +117,7 @@ class State:
     def take_number(self) -> int:
         """Return the next transaction number."""
         number = self._next_number
+        assert number < self._numbers_end, "a flush has no more numbers than its block"
         self._next_number += 1
         return number
 

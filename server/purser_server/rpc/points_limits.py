@@ -15,6 +15,7 @@ from purser_server.rpc import checks
 from purser_server.rpc.loyalty_checks import moment, optional
 
 MAX_REASON = 256
+MAX_POINTS = 1_000_000_000_000
 SHORTEST_HOLD = timedelta(minutes=1)
 LONGEST_HOLD = timedelta(days=15)
 
@@ -28,7 +29,7 @@ def _what(request: Any, field: str, currencies: Currencies) -> Refusal | None:
         return checks.positive_money(request, "amount", currencies)
     if given == "hold_id":
         return checks.identifier(request, "hold_id", currencies)
-    return None if request.points > 0 else invalid_field(field, "must be greater than zero")
+    return _positive_points(request.points, field)
 
 
 def _time_to_live(request: Any, field: str, _: Currencies) -> Refusal | None:
@@ -44,15 +45,19 @@ def _time_to_live(request: Any, field: str, _: Currencies) -> Refusal | None:
 
 
 def _optional_points(request: Any, field: str, _: Currencies) -> Refusal | None:
-    if not request.HasField(field) or request.points > 0:
+    return _positive_points(request.points, field) if request.HasField(field) else None
+
+
+def _positive_points(points: int, field: str) -> Refusal | None:
+    if 0 < points <= MAX_POINTS:
         return None
-    return invalid_field(field, "must be greater than zero")
+    return invalid_field(field, f"must be between 1 and {MAX_POINTS}")
 
 
 def _adjustment(request: Any, field: str, _: Currencies) -> Refusal | None:
-    if request.points in {0, -(2**63)}:
-        return invalid_field(field, "must not be zero, and fit 63 bits")
-    return None
+    if 0 < abs(request.points) <= MAX_POINTS:
+        return None
+    return invalid_field(field, f"must not be zero, and at most {MAX_POINTS} either way")
 
 
 def _expiry(request: Any, field: str, currencies: Currencies) -> Refusal | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from purser.loyalty.v1 import loyalty_pb2, points_service_pb2
 from purser.type.v1.money_pb2 import Money
-from purser_server.domain.money import Currencies
+from purser_server.domain.money import Currencies, fits
 from purser_server.domain.points import NEVER, Hold
 from purser_server.domain.points_commands import (
     AdjustPoints,
@@ -23,8 +23,8 @@ from purser_server.rpc.checks import time_of
 from purser_server.rpc.content import content_of
 from purser_server.rpc.from_proto import period
 from purser_server.rpc.to_proto import timestamp
+from purser_server.usecases.loyalty_ports import PointsFilter, Redeemed
 from purser_server.usecases.points import PointsHeld
-from purser_server.usecases.ports import PointsFilter, Redeemed
 
 MOST_NEXT_LOTS = 10
 """So many of the lots that expire next are told with a balance."""
@@ -129,7 +129,7 @@ def points_balance(held: PointsHeld, currencies: Currencies) -> loyalty_pb2.Poin
         held=points.held,
         total=points.total,
         debt=points.debt,
-        value=_money(worth.currency_code, worth.amount),
+        value=_money(worth.currency_code, worth.amount) if fits(worth.amount) else None,
         next_lots_to_expire=[
             loyalty_pb2.PointsLot(
                 points=lot.points,

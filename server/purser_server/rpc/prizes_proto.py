@@ -13,7 +13,7 @@ from purser_server.domain.prizes import GrantPrize, Prize, PrizeState
 from purser_server.rpc import to_proto
 from purser_server.rpc.checks import time_of
 from purser_server.rpc.status import error_of
-from purser_server.usecases.ports import CashbackFilter, PrizeFilter
+from purser_server.usecases.loyalty_ports import CashbackFilter, PrizeFilter
 from purser_server.usecases.prizes import Told
 
 

@@ -13,7 +13,7 @@ from purser_server.domain.refunds import RefundedLine, RefundLineItem, RefundReq
 from purser_server.rpc.checks import time_of
 from purser_server.rpc.content import content_of
 from purser_server.rpc.to_proto import timestamp
-from purser_server.usecases.ports import RefundFilter
+from purser_server.usecases.loyalty_ports import RefundFilter
 
 Asked = pb.RefundRequest | pb.QuoteRefundRequest
 

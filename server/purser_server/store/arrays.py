@@ -32,6 +32,18 @@ def unnest(types: str, first: int = 1) -> str:
     return f"unnest({', '.join(arrays)})"
 
 
+def moment(microseconds: str) -> str:
+    """Return the SQL of a time that travels as microseconds since 1970.
+
+    PostgreSQL multiplies intervals as floats, which a far time is too long for in one piece.
+    """
+    return (
+        "'epoch'::timestamptz"
+        f" + {microseconds} / 1000000 * interval '1 second'"
+        f" + {microseconds} % 1000000 * interval '1 microsecond'"
+    )
+
+
 def _array(number: int, name: str) -> str:
     is_text = name == "text"
     return f"string_to_array(${number}, chr(31))" if is_text else f"${number}::text::{name}[]"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import asyncpg
 
 from purser_server.domain.accounts import POINTS
 from purser_server.domain.decisions import Wallet
+from purser_server.domain.intents import Settle
 from purser_server.domain.points import Lot, points_of
 from purser_server.domain.points_commands import PointsCommand
 from purser_server.ledger.ports import LoyaltyLoaded, Request
@@ -40,17 +41,27 @@ async def load_loyalty(
 ) -> LoyaltyLoaded | None:
     """Return what is known of points, if anybody asks; add their accounts to the wallets."""
     asked = [request for request in requests if isinstance(request.command, PointsCommand)]
-    if not asked:
+    rewarded = [*asked, *filter(_gives_up, requests)]
+    if not rewarded:
         return None
-    keys = {(request.operator, request.command.player_id) for request in asked}
-    numbers = {(key[0], players[key]): key for key in keys if key in players}
+    numbers = _numbers(asked, players)
     loaded = LoyaltyLoaded()
     await _add_accounts(connection, numbers, wallets)
     await _add_points(connection, loaded, asked, numbers, wallets)
-    await _add_rewards(connection, loaded, rewards_named(asked, known), numbers)
+    named = set(rewards_named(rewarded, known))
+    await _add_rewards(connection, loaded, named, _numbers(rewarded, players))
     await _add_redemptions(connection, loaded, asked)
     await _add_programs(connection, loaded, asked)
     return loaded
+
+
+def _gives_up(request: Request) -> bool:
+    return isinstance(request.command, Settle) and request.command.gives_up_cashback
+
+
+def _numbers(requests: Sequence[Request], players: Players) -> PlayerKeys:
+    keys = {(request.operator, request.command.player_id) for request in requests}
+    return {(key[0], players[key]): key for key in keys if key in players}
 
 
 async def _add_points(
@@ -85,11 +96,11 @@ async def _add_redemptions(
 async def _add_rewards(
     connection: asyncpg.Connection,
     loaded: LoyaltyLoaded,
-    named: Iterable[tuple[int, str]],
+    named: set[tuple[int, str]],
     numbers: PlayerKeys,
 ) -> None:
     own = columns(numbers, NUMBERS)
-    for row in await connection.fetch(rewards_sql.REWARDS_OF, *columns(set(named), IDS), *own):
+    for row in await connection.fetch(rewards_sql.REWARDS_OF, *columns(named, IDS), *own):
         rewarded = rewards_sql.reward_from_row(row)
         loaded.rewards[row["operator_no"], rewarded.transaction_id] = rewarded
     for operator, player, currency, owed in await connection.fetch(rewards_sql.OWED_BY, *own):

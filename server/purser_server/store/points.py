@@ -1,4 +1,4 @@
-"""Points as they are read: implements `usecases.ports.PointsStore`."""
+"""Points as they are read: implements `usecases.loyalty_ports.PointsStore`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from purser_server.store.points_rows import (
 )
 from purser_server.store.rows import transaction_from_row
 from purser_server.store.statements import TRANSACTION_COLUMNS, TRANSACTION_JOINS
-from purser_server.usecases.ports import PlayerPoints, PointsFilter, Redeemed
+from purser_server.usecases.loyalty_ports import PlayerPoints, PointsFilter, Redeemed
 
 _KIND = int(AccountKind.PLAYER_POINTS)
 

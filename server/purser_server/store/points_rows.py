@@ -6,13 +6,14 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from purser_server.domain.accounts import POINTS, AccountKind
 from purser_server.domain.points import NEVER, Hold, HoldState, Lot, Part
 from purser_server.domain.redemptions import Redemption
 from purser_server.ledger.ports import LoyaltyChanges, StoredHold
-from purser_server.store.arrays import columns, unnest
+from purser_server.store.arrays import columns, moment, unnest
 from purser_server.store.rows import Row, microseconds, refusal_from_json, refusal_to_json
 from purser_server.store.statements import IDS, NUMBERS
 
@@ -79,35 +80,38 @@ FROM {unnest("integer")} AS w (operator_no)
 JOIN programs p ON p.operator_no = w.operator_no
 """
 
-_TIME = "'epoch'::timestamptz + {} * interval '1 microsecond'"
 LOTS = "integer bigint bigint bigint bigint bigint bigint"
-HOLDS = "integer text bigint smallint bigint text"
+NEW_HOLDS = "integer text bigint smallint bigint text"
+KEPT_HOLDS = "integer text smallint text"
 REDEEMED = "integer text text bigint bigint bigint text bigint text text"
 
-# Given: operator numbers and numbers of empty lots; rows of lots, of holds, of redemptions.
+# Given: operator numbers and numbers of empty lots; rows of lots, of new holds, of what has become
+# of others, of redemptions. Two players may be given one id for a hold at once: the second fails.
 SAVE_POINTS = f"""
 WITH gone AS (
     DELETE FROM lots l USING {unnest(NUMBERS)} AS g (operator_no, lot_no)
     WHERE l.operator_no = g.operator_no AND l.lot_no = g.lot_no
 ), kept AS (
     INSERT INTO lots
-    SELECT operator_no, lot_no, player_no, earned_no, points, {_TIME.format("available_time")},
-           {_TIME.format("expire_time")}
+    SELECT operator_no, lot_no, player_no, earned_no, points, {moment("available_time")},
+           {moment("expire_time")}
     FROM {unnest(LOTS, 3)} AS l (operator_no, lot_no, player_no, earned_no, points,
                                  available_time, expire_time)
     ON CONFLICT (operator_no, lot_no) DO UPDATE SET points = excluded.points
 ), held AS (
     INSERT INTO holds
-    SELECT operator_no, hold_id, player_no, state, {_TIME.format("expire_time")}, detail::jsonb
-    FROM {unnest(HOLDS, 10)} AS h (operator_no, hold_id, player_no, state, expire_time, detail)
-    ON CONFLICT (operator_no, hold_id)
-        DO UPDATE SET state = excluded.state, detail = excluded.detail
+    SELECT operator_no, hold_id, player_no, state, {moment("expire_time")}, detail::jsonb
+    FROM {unnest(NEW_HOLDS, 10)} AS h (operator_no, hold_id, player_no, state, expire_time, detail)
+), changed AS (
+    UPDATE holds h SET state = c.state, detail = c.detail::jsonb
+    FROM {unnest(KEPT_HOLDS, 16)} AS c (operator_no, hold_id, state, detail)
+    WHERE h.operator_no = c.operator_no AND h.hold_id = c.hold_id
 )
 INSERT INTO redemptions
 SELECT operator_no, transaction_id, parts::jsonb, redemption_no, player_no, points,
        -- A lone empty text travels as NULL.
        coalesce(currency_code, ''), amount, coalesce(hold_id, ''), coalesce(order_id, '')
-FROM {unnest(REDEEMED, 16)} AS r (operator_no, transaction_id, parts, redemption_no, player_no,
+FROM {unnest(REDEEMED, 20)} AS r (operator_no, transaction_id, parts, redemption_no, player_no,
                                   points, currency_code, amount, hold_id, order_id)
 ON CONFLICT (operator_no, transaction_id)
     DO UPDATE SET parts = excluded.parts, order_id = excluded.order_id
@@ -118,7 +122,16 @@ def points_columns(changes: LoyaltyChanges) -> Iterator[str]:
     """Yield the columns of SAVE_POINTS."""
     yield from columns(changes.gone, NUMBERS)
     yield from columns(itertools.starmap(_lot_row, changes.lots), LOTS)
-    yield from columns(itertools.starmap(_hold_row, changes.holds), HOLDS)
+    # Ids go into their index in one order, so that no two writers wait for each other.
+    new = sorted(itertools.starmap(_new_hold_row, changes.new_holds), key=itemgetter(0, 1))
+    yield from columns(new, NEW_HOLDS)
+    yield from columns(
+        (
+            (operator, kept.hold.hold_id, _stored_state(kept), _hold_detail(kept))
+            for operator, _, kept in changes.holds
+        ),
+        KEPT_HOLDS,
+    )
     yield from columns(itertools.starmap(_redemption_row, changes.redemptions), REDEEMED)
 
 
@@ -145,7 +158,23 @@ def lot_from_row(row: Row) -> Lot:
     )
 
 
-def _hold_row(operator: int, player: int, stored: StoredHold) -> tuple[object, ...]:
+def _new_hold_row(operator: int, player: int, stored: StoredHold) -> tuple[object, ...]:
+    return (
+        operator,
+        stored.hold.hold_id,
+        player,
+        _stored_state(stored),
+        microseconds(stored.hold.expire_time),
+        _hold_detail(stored),
+    )
+
+
+def _stored_state(stored: StoredHold) -> int:
+    # What was refused is no hold, and has none of its states.
+    return 0 if stored.refusal else int(stored.hold.state)
+
+
+def _hold_detail(stored: StoredHold) -> str:
     held = stored.hold
     detail = {
         "parts": json.loads(_parts_to_json(held.parts)),
@@ -155,15 +184,7 @@ def _hold_row(operator: int, player: int, stored: StoredHold) -> tuple[object, .
         "content": stored.content,
         "refusal": refusal_to_json(stored.refusal) if stored.refusal else None,
     }
-    return (
-        operator,
-        held.hold_id,
-        player,
-        # What was refused is no hold, and has none of its states.
-        0 if stored.refusal else int(held.state),
-        microseconds(held.expire_time),
-        json.dumps(detail),
-    )
+    return json.dumps(detail)
 
 
 def hold_from_row(row: Row) -> StoredHold:

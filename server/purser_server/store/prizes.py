@@ -1,4 +1,4 @@
-"""Prizes and their returns as they are read: implements `usecases.ports.PrizeStore`."""
+"""Prizes and their returns as they are read: implements `usecases.loyalty_ports.PrizeStore`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from purser_server.store.statements import (
     TRANSACTION_JOINS,
 )
 from purser_server.store.tables import operators
-from purser_server.usecases.ports import CashbackFilter, PrizeFilter
+from purser_server.usecases.loyalty_ports import CashbackFilter, PrizeFilter
 
 _PRIZE = int(TransactionType.PRIZE_CASHBACK)
 

@@ -12,7 +12,7 @@ from purser_server.domain.intents import Settle
 from purser_server.domain.points import NEVER
 from purser_server.domain.prizes import Prize, PrizeCommand, PrizeState
 from purser_server.ledger.ports import IdKey, PrizeChanges, Request
-from purser_server.store.arrays import columns, unnest
+from purser_server.store.arrays import columns, moment, unnest
 from purser_server.store.rows import Row, microseconds
 from purser_server.store.statements import IDS
 
@@ -30,7 +30,6 @@ JOIN prizes z ON z.operator_no = wanted.operator_no AND z.prize_id = wanted.priz
 JOIN players p ON p.operator_no = z.operator_no AND p.player_no = z.player_no
 """
 
-_TIME = "'epoch'::timestamptz + {} * interval '1 microsecond'"
 NEW_PRIZES = "integer text bigint bigint text text bigint bigint bigint smallint text"
 CHANGED_PRIZES = "integer text smallint text"
 
@@ -43,7 +42,7 @@ WITH changed AS (
 )
 INSERT INTO prizes
 SELECT operator_no, prize_id, prize_no, player_no, coalesce(name, ''), currency_code, cash_value,
-       {_TIME.format("create_time")}, {_TIME.format("expire_time")}, state, coalesce(return_id, '')
+       {moment("create_time")}, {moment("expire_time")}, state, coalesce(return_id, '')
 FROM {unnest(NEW_PRIZES)}
      AS n (operator_no, prize_id, prize_no, player_no, name, currency_code, cash_value,
            create_time, expire_time, state, return_id)

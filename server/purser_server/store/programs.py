@@ -1,4 +1,4 @@
-"""Programs and campaigns: implements `usecases.ports.ProgramStore`."""
+"""Programs and campaigns: implements `usecases.loyalty_ports.ProgramStore`."""
 
 from __future__ import annotations
 

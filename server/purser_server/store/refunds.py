@@ -1,4 +1,4 @@
-"""Refunds as they are read: implements `usecases.ports.RefundStore`."""
+"""Refunds as they are read: implements `usecases.loyalty_ports.RefundStore`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from purser_server.domain.transactions import TransactionState, TransactionType
 from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.rows import transaction_from_row
 from purser_server.store.statements import TRANSACTION_COLUMNS, TRANSACTION_JOINS
-from purser_server.usecases.ports import RefundFilter
+from purser_server.usecases.loyalty_ports import RefundFilter
 
 PAGE_BYTES = 8 * 1024 * 1024
 """How much text a page of refunds begins at most: an answer must fit into a message."""

@@ -14,13 +14,13 @@ from purser_server.domain.programs import LinesMissingPolicy, NegativeBalancePol
 from purser_server.domain.reversals import Refunded
 from purser_server.domain.rewards import StoredReward
 from purser_server.ledger.ports import LoyaltyChanges
-from purser_server.store.arrays import columns, unnest
+from purser_server.store.arrays import columns, moment, unnest
 from purser_server.store.rows import Row, microseconds
 from purser_server.store.statements import IDS, NUMBERS
 
 REWARD_COLUMNS = """
        r.operator_no, r.transaction_id, r.reward_no, p.player_id, r.create_time, r.due_time,
-       r.redemption_id, r.expired, r.expired_told, r.collected, r.refunded, r.reward
+       r.redemption_id, r.expired, r.expired_told, r.collected, r.unpaid, r.refunded, r.reward
 """
 
 # Rewards with these ids, and those of these players whose cash is to be paid by now. Given:
@@ -61,9 +61,9 @@ SELECT c.operator_no, c.campaign_id, c.content, c.end_time
 FROM {unnest(TIMES)} AS w (operator_no, first, last)
 JOIN campaigns c ON c.operator_no = w.operator_no
 WHERE (c.start_time IS NULL
-       OR c.start_time <= 'epoch'::timestamptz + w.last * interval '1 microsecond')
+       OR c.start_time <= {moment("w.last")})
   AND (c.end_time IS NULL
-       OR c.end_time > 'epoch'::timestamptz + w.first * interval '1 microsecond')
+       OR c.end_time > {moment("w.first")})
 """
 
 EXPIRED = "integer bigint bigint"
@@ -75,8 +75,7 @@ FROM {unnest(EXPIRED)} AS e (operator_no, reward_no, points)
 WHERE r.operator_no = e.operator_no AND r.reward_no = e.reward_no
 """
 
-_TIME = "'epoch'::timestamptz + {} * interval '1 microsecond'"
-REWARDS = "integer text bigint bigint bigint bigint text bigint bigint text text"
+REWARDS = "integer text bigint bigint bigint bigint text bigint bigint bigint text text"
 OWED = "integer bigint text bigint"
 REFUNDS = "integer bigint bigint bigint"
 
@@ -85,22 +84,24 @@ SAVE_REWARDS = f"""
 WITH owing AS (
     INSERT INTO owed_cashback
     SELECT operator_no, player_no, currency_code, owed
-    FROM {unnest(OWED, 12)} AS o (operator_no, player_no, currency_code, owed)
+    FROM {unnest(OWED, 13)} AS o (operator_no, player_no, currency_code, owed)
     ON CONFLICT (operator_no, player_no, currency_code) DO UPDATE SET owed = excluded.owed
 ), listed AS (
     INSERT INTO refunds
-    SELECT * FROM {unnest(REFUNDS, 16)} AS f (operator_no, refund_no, player_no, reward_no)
+    SELECT * FROM {unnest(REFUNDS, 17)} AS f (operator_no, refund_no, player_no, reward_no)
 )
 INSERT INTO rewards (operator_no, transaction_id, reward_no, player_no, create_time, due_time,
-                     redemption_id, expired_told, collected, refunded, reward)
-SELECT operator_no, transaction_id, reward_no, player_no, {_TIME.format("create_time")},
-       {_TIME.format("due_time")}, coalesce(redemption_id, ''), expired_told, collected,
+                     redemption_id, expired_told, collected, unpaid, refunded, reward)
+SELECT operator_no, transaction_id, reward_no, player_no, {moment("create_time")},
+       {moment("due_time")}, coalesce(redemption_id, ''), expired_told, collected, unpaid,
        refunded::jsonb, reward::jsonb
 FROM {unnest(REWARDS)} AS r (operator_no, transaction_id, reward_no, player_no, create_time,
-                             due_time, redemption_id, expired_told, collected, refunded, reward)
+                             due_time, redemption_id, expired_told, collected, unpaid, refunded,
+                             reward)
 ON CONFLICT (operator_no, transaction_id)
     DO UPDATE SET due_time = excluded.due_time, expired_told = excluded.expired_told,
-                  collected = excluded.collected, refunded = excluded.refunded
+                  collected = excluded.collected, unpaid = excluded.unpaid,
+                  refunded = excluded.refunded
 """
 
 
@@ -122,6 +123,7 @@ def _reward_row(operator: int, player: int, of: StoredReward) -> tuple[object, .
         of.redemption_transaction_id,
         of.expired_told,
         of.collected,
+        of.unpaid,
         json.dumps(_fields_of(of.refunded)),
         json.dumps(_reward_to_json(of.reward)),
     )
@@ -141,6 +143,7 @@ def reward_from_row(row: Row) -> StoredReward:
         row["expired_told"],
         row["due_time"] is None,
         row["collected"],
+        row["unpaid"],
     )
 
 

@@ -1,4 +1,4 @@
-"""Rewards as they are read: implements `usecases.ports.RewardStore`."""
+"""Rewards as they are read: implements `usecases.loyalty_ports.RewardStore`."""
 
 from __future__ import annotations
 

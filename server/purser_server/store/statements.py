@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from purser_server.domain.accounts import AccountKind
 from purser_server.domain.transactions import TransactionState, TransactionType, WinType
-from purser_server.store.arrays import unnest
+from purser_server.store.arrays import moment, unnest
 from purser_server.store.rows import COUNTS_IN_ROUND
 
 _WALLET = int(AccountKind.PLAYER_CASH)
@@ -256,7 +256,6 @@ WITH new_rounds AS (
 SELECT (SELECT count(*) FROM ends) = (SELECT count(*) FROM grown) AS is_in_mode
 """
 
-_TIME = "'epoch'::timestamptz + {} * interval '1 microsecond'"
 
 # The intents of a flush. Given: the ids of its transactions that were no intents; the ids of
 # intents that have ended; the rows of new ones; the progress of others. True when an id stands
@@ -277,12 +276,12 @@ WITH final AS (
     INSERT INTO pending
     SELECT operator_no, transaction_id, intent_no, type, player_no, coalesce(currency_code, ''),
            amount, coalesce(game_id, ''), coalesce(round_id, ''), coalesce(related_id, ''),
-           win_type, flags, original_type, undo_id, {_TIME.format("create_time")}, phase,
-           {_TIME.format("due_time")}, 0, false, '', coalesce(prize_id, '')
+           win_type, flags, original_type, undo_id, {moment("create_time")}, phase,
+           {moment("due_time")}, 0, false, '', coalesce(prize_id, '')
     FROM new
 ), kept AS (
     UPDATE pending p
-    SET phase = k.phase, due_time = {_TIME.format("k.due_time")}, attempts = k.attempts,
+    SET phase = k.phase, due_time = {moment("k.due_time")}, attempts = k.attempts,
         is_case = k.is_case, last_error = coalesce(k.last_error, '')
     FROM {unnest(KEPT_INTENTS, 23)}
          AS k (operator_no, transaction_id, phase, due_time, attempts, is_case, last_error)
@@ -303,7 +302,7 @@ ENDED_CASES = "integer bigint text smallint bigint text bigint bigint integer te
 END_CASES = f"""
 INSERT INTO ended_cases
 SELECT operator_no, intent_no, transaction_id, type, player_no, coalesce(currency_code, ''),
-       amount, {_TIME.format("create_time")}, attempts, coalesce(last_error, ''),
+       amount, {moment("create_time")}, attempts, coalesce(last_error, ''),
        $1::timestamptz, decision, coalesce(note, '')
 FROM {unnest(ENDED_CASES, 2)}
      AS e (operator_no, intent_no, transaction_id, type, player_no, currency_code, amount,

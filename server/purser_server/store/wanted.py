@@ -116,11 +116,13 @@ def redemptions_named(requests: Iterable[Request]) -> Iterable[tuple[int, str]]:
 def rewards_named(
     requests: Iterable[Request], known: Container[tuple[int, str]]
 ) -> Iterable[tuple[int, str]]:
-    """Return the rewards that are told again, and those that refunds reverse."""
+    """Return the rewards that are told again, reversed by refunds, or given up by a person."""
     for request in requests:
         key = (request.operator, request.command.transaction_id)
         if isinstance(request.command, RefundPurchase):
             yield request.operator, request.command.reverse_transaction_id
+        elif isinstance(request.command, Settle):
+            yield request.operator, request.command.intent.related_transaction_id
         elif isinstance(request.command, EarnReward) and key in known:
             yield key
 

@@ -7,7 +7,7 @@ from purser_server.domain.errors import RefusedError, accepted
 from purser_server.domain.rewards import EarnReward, order_not_found
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
-from purser_server.usecases.ports import RewardStore
+from purser_server.usecases.loyalty_ports import RewardStore
 
 
 class Cashback:

@@ -21,14 +21,14 @@ from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.domain.transactions import Transaction
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
-from purser_server.usecases.pages import page_limit, page_position, page_token
-from purser_server.usecases.ports import (
+from purser_server.usecases.loyalty_ports import (
     PlayerPoints,
     PointsFilter,
     PointsStore,
     ProgramStore,
     Redeemed,
 )
+from purser_server.usecases.pages import page_limit, page_position, page_token
 
 DUE_AT_ONCE = 500
 """For so many players what is due is posted at a time."""

@@ -24,9 +24,9 @@ from purser_server.domain.prizes import (
 from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
+from purser_server.usecases.loyalty_ports import CashbackFilter, PrizeFilter, PrizeStore
 from purser_server.usecases.movements import Movements
 from purser_server.usecases.pages import page_limit, page_position, page_token
-from purser_server.usecases.ports import CashbackFilter, PrizeFilter, PrizeStore
 
 
 @dataclass(frozen=True, slots=True)

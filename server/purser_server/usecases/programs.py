@@ -15,8 +15,8 @@ from purser_server.domain.programs import (
     refuse_campaign,
     refuse_program,
 )
+from purser_server.usecases.loyalty_ports import ProgramStore
 from purser_server.usecases.pages import page_limit, page_position, page_token
-from purser_server.usecases.ports import ProgramStore
 
 
 class Programs:

@@ -10,8 +10,8 @@ from purser_server.domain.refunding import RefundPurchase, StoredRefund
 from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
+from purser_server.usecases.loyalty_ports import RefundFilter, RefundStore
 from purser_server.usecases.pages import page_limit, page_position, page_token
-from purser_server.usecases.ports import RefundFilter, RefundStore
 
 
 class Refunds:

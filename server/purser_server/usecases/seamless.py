@@ -135,21 +135,25 @@ class SeamlessMovements:
     async def _execute(
         self, operator: int, gate: Gate, command: Command | ReturnPrize, *, is_probe: bool
     ) -> Answer:
-        seamless = await self._modes.of(operator)
-        if seamless is None:
-            # It has left seamless mode since.
-            return accepted(await self._ledger.execute(Request(operator, command)))
-        async with gate.place(seamless.callback):
-            answer = accepted(await self._ledger.execute(Request(operator, command)))
-            pending = answer.pending
-            if pending is None or answer.replayed:
-                if is_probe:
-                    gate.no_call_made()
-                return answer
-            self._reached(Step.INTENT_STORED)
-            if pending.phase is Phase.SENDING:
-                answer = await self._attempt(operator, seamless, pending)
-                return self._told(operator, answer)
+        try:
+            seamless = await self._modes.of(operator)
+            if seamless is None:
+                # It has left seamless mode since.
+                return accepted(await self._ledger.execute(Request(operator, command)))
+            async with gate.place(seamless.callback):
+                answer = accepted(await self._ledger.execute(Request(operator, command)))
+                pending = answer.pending
+                if pending is None or answer.replayed:
+                    return answer
+                self._reached(Step.INTENT_STORED)
+                if pending.phase is Phase.SENDING:
+                    is_probe = False
+                    answer = await self._attempt(operator, seamless, pending)
+                    return self._told(operator, answer)
+        finally:
+            if is_probe:
+                # Whatever ended it, refused or without a place: another may try.
+                gate.no_call_made()
         # Who waits for another movement takes no place away from it.
         return await self._wait_and_carry(operator, seamless, pending)
 

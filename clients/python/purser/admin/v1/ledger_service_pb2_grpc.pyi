@@ -102,7 +102,13 @@ class LedgerServiceStub:
     | bet | COMPLETED | ROLLED_BACK |
     | cashback of a prize | COMPLETED, the prize is returned | ROLLED_BACK, the player keeps the prize |
     | win | COMPLETED | REFUSED with CASINO_REFUSED |
+    | cashback | COMPLETED | REFUSED with CASINO_REFUSED: it is given up |
     | rollback | COMPLETED, its original is rolled back | REFUSED with CASINO_REFUSED |
+
+    Cashback that is given up is not sent again. It still pays what the player
+    owes of cashback, and refunds of its order cancel the rest instead of making
+    the player owe it. To pay it after all, once the casino takes it, leave the
+    case open: it is repeated by itself.
 
     The same decision again changes nothing and is answered with `replayed`; the
     first note stays.
@@ -182,7 +188,13 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     | bet | COMPLETED | ROLLED_BACK |
     | cashback of a prize | COMPLETED, the prize is returned | ROLLED_BACK, the player keeps the prize |
     | win | COMPLETED | REFUSED with CASINO_REFUSED |
+    | cashback | COMPLETED | REFUSED with CASINO_REFUSED: it is given up |
     | rollback | COMPLETED, its original is rolled back | REFUSED with CASINO_REFUSED |
+
+    Cashback that is given up is not sent again. It still pays what the player
+    owes of cashback, and refunds of its order cancel the rest instead of making
+    the player owe it. To pay it after all, once the casino takes it, leave the
+    case open: it is repeated by itself.
 
     The same decision again changes nothing and is answered with `replayed`; the
     first note stays.
@@ -289,7 +301,13 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         | bet | COMPLETED | ROLLED_BACK |
         | cashback of a prize | COMPLETED, the prize is returned | ROLLED_BACK, the player keeps the prize |
         | win | COMPLETED | REFUSED with CASINO_REFUSED |
+        | cashback | COMPLETED | REFUSED with CASINO_REFUSED: it is given up |
         | rollback | COMPLETED, its original is rolled back | REFUSED with CASINO_REFUSED |
+
+        Cashback that is given up is not sent again. It still pays what the player
+        owes of cashback, and refunds of its order cancel the rest instead of making
+        the player owe it. To pay it after all, once the casino takes it, leave the
+        case open: it is repeated by itself.
 
         The same decision again changes nothing and is answered with `replayed`; the
         first note stays.

@@ -953,7 +953,8 @@ class PointsBalance(_message.Message):
     @_builtins.property
     def value(self) -> _money_pb2.Money:
         """What the available points are worth: available × point_value, rounded down
-        to the minor unit. Absent while the operator has no program.
+        to the minor unit. Absent while the operator has no program, and where it is
+        more than 64 bits hold.
         """
 
     @_builtins.property
