@@ -114,9 +114,9 @@ async def test_a_secured_server_may_listen_for_other_machines(
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("--tls-certificate", "server.pem"), "key"),
-        (("--tls-key", "server.key"), "certificate"),
-        (("--tls-client-ca", "ca.pem"), "TLS"),
+        (("--tls-certificate", "server.pem"), "PURSER_TLS_KEY: TLS"),
+        (("--tls-key", "server.key"), "PURSER_TLS_CERTIFICATE: TLS"),
+        (("--tls-client-ca", "ca.pem"), "--tls-certificate"),
     ],
 )
 async def test_half_of_a_tls_setting_is_refused(options: tuple[str, ...], word: str) -> None:

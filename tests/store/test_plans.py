@@ -20,7 +20,7 @@ from tests.support.databases import connected, database_of_its_own
 FLUSH_STATEMENTS = (
     "LOCK_WALLETS",
     "KNOWN_TRANSACTIONS",
-    "ROUNDS",
+    "FLUSH_AND_ROUNDS",
     "SETTLERS",
     "SESSIONS",
     "PENDING_OF",

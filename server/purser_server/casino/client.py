@@ -57,7 +57,7 @@ class _Question:
 
 
 class CasinoClient:
-    """Implements `usecases.ports.Casinos`. One channel per operator; `close` ends them."""
+    """Implements `usecases.casino_ports.Casinos`. One channel per operator; `close` ends them."""
 
     def __init__(self, observe: Observe, clock: Callable[[], float] = time.time) -> None:
         self._observe = observe

@@ -6,7 +6,14 @@ travel as `arrays` says; a name in capitals beside a statement is the types of s
 
 from __future__ import annotations
 
+from purser_server.domain.accounts import AccountKind
+from purser_server.domain.transactions import TransactionState, TransactionType, WinType
 from purser_server.store.arrays import moment, unnest
+from purser_server.store.rows import COUNTS_IN_ROUND
+
+_WALLET = int(AccountKind.PLAYER_CASH)
+_WIN, _COMPLETED = int(TransactionType.WIN), int(TransactionState.COMPLETED)
+_REGULAR = int(WinType.REGULAR)
 
 IDS = "integer text"
 """operator number, a client's id"""
@@ -51,7 +58,8 @@ SELECT p.operator_no, p.player_id, p.player_no,
        a.account_no, a.unit, a.balance, a.sequence, a.player_status
 FROM {unnest(IDS)} AS wanted (operator_no, player_id)
 JOIN players p ON p.operator_no = wanted.operator_no AND p.player_id = wanted.player_id
-JOIN accounts a ON a.operator_no = p.operator_no AND a.player_no = p.player_no AND a.kind = 1
+JOIN accounts a ON a.operator_no = p.operator_no AND a.player_no = p.player_no
+                AND a.kind = {_WALLET}
 ORDER BY a.account_no
 FOR NO KEY UPDATE OF a
 """
@@ -88,7 +96,7 @@ JOIN transactions t
 # (how often, and in seamless mode the deadline of their callbacks), and these rounds as far as they
 # exist. It runs when the locks are held, so that its snapshot is newer than what any other writer
 # did before. Given: operator numbers, player numbers, game ids, round ids; operators.
-ROUNDS = f"""
+FLUSH_AND_ROUNDS = f"""
 WITH flush AS (
     SELECT nextval('transaction_numbers') AS numbers_from, clock_timestamp() AS now,
            (SELECT jsonb_object_agg(e.operator_no, jsonb_build_array(
@@ -116,8 +124,8 @@ SELECT t.operator_no, t.round_no, t.transaction_no, t.transaction_id,
 FROM {unnest(NUMBERS)} AS wanted (operator_no, round_no)
 JOIN transactions t ON t.operator_no = wanted.operator_no AND t.round_no = wanted.round_no
 LEFT JOIN reversals v ON v.operator_no = t.operator_no AND v.original_no = t.transaction_no
-WHERE t.type = 4 AND t.state = 1 AND t.flags & 4 <> 0 AND v.rollback_no IS NULL
-  AND (t.related_id IS NOT NULL OR t.win_type = 1)
+WHERE t.type = {_WIN} AND t.state = {_COMPLETED} AND t.flags & {COUNTS_IN_ROUND} <> 0
+  AND v.rollback_no IS NULL AND (t.related_id IS NOT NULL OR t.win_type = {_REGULAR})
 ORDER BY t.transaction_no
 """
 

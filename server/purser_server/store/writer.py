@@ -203,7 +203,7 @@ class PostgresWriter:
         with self._translated():
             players, wallets = await self._lock_wallets(requests)
             known = await self._known(requests)
-            flush, rounds = await self._rounds(requests, players, known)
+            flush, rounds = await self._flush_and_rounds(requests, players, known)
             mode_changes, seamless = _modes(flush["modes"])
             loyalty = await load_loyalty(self._live, requests, players, wallets, known)
             prizes = await load_prizes(self._live, requests)
@@ -246,7 +246,7 @@ class PostgresWriter:
             (row["operator_no"], row["transaction_id"]): transaction_from_row(row) for row in rows
         }
 
-    async def _rounds(
+    async def _flush_and_rounds(
         self,
         requests: Sequence[Request],
         players: Mapping[tuple[int, str], int],
@@ -260,7 +260,7 @@ class PostgresWriter:
         wanted = [(key[0], players[key[:2]], key[2], key[3]) for key in keys]
         operators = {(request.operator,) for request in requests}
         rows = await self._live.fetch(
-            sql.ROUNDS, *columns(wanted, sql.ROUND_KEYS), *columns(operators, "integer")
+            sql.FLUSH_AND_ROUNDS, *columns(wanted, sql.ROUND_KEYS), *columns(operators, "integer")
         )
         rounds = {
             keys[row["place"] - 1]: round_from_row(row, keys[row["place"] - 1][1])

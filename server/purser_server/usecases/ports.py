@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -13,8 +12,6 @@ from purser_server.domain.cases import Case
 from purser_server.domain.decisions import Session
 from purser_server.domain.game_result import Played
 from purser_server.domain.operators import ApiKey, Operator, Role
-from purser_server.domain.outcomes import Report
-from purser_server.domain.pending import Pending
 from purser_server.domain.players import Player, PlayerStatus, WalletBalance
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
@@ -210,44 +207,3 @@ class GameResultStore(Protocol):
         self, operator: int, start: datetime | None, end: datetime | None
     ) -> Sequence[Played]:
         """Return what was played from `start` on and before `end`; None leaves a side open."""
-
-
-class Gate(Protocol):
-    """What stands before one casino: a bound of calls in flight, and a circuit breaker."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the breaker is open."""
-
-    def may_send(self) -> bool:
-        """Tell whether a call may be sent now; while the breaker is open, as its probe."""
-
-    def no_call_made(self) -> None:
-        """Let another be the probe."""
-
-    def note(self, *, is_known: bool) -> None:
-        """Note the outcome of a call."""
-
-    def place(self, callback: CallbackSettings) -> AbstractAsyncContextManager[None]:
-        """Hold a place meanwhile. Raises RefusedError (OVERLOADED) after a deadline in vain."""
-
-    async def enter(self, callback: CallbackSettings) -> None:
-        """Take a place. Raises RefusedError (OVERLOADED) after a deadline in vain."""
-
-    def leave(self) -> None:
-        """Give a place back."""
-
-
-class Casinos(Protocol):
-    """The casinos, which keep their players' money. Nothing here raises for the network."""
-
-    def gate(self, operator: int) -> Gate:
-        """Return what stands before this operator's casino."""
-
-    async def ask(self, settings: CallbackSettings, operator_id: str, pending: Pending) -> Report:
-        """Make one attempt for an intent, in its phase."""
-
-    async def balance(
-        self, settings: CallbackSettings, operator_id: str, player_id: str, currency_code: str
-    ) -> Report:
-        """Ask for a player's balance."""

@@ -36,8 +36,9 @@ from purser_server.domain.prizes import ReturnPrize
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
+from purser_server.usecases.casino_ports import Casinos, Gate
 from purser_server.usecases.modes import Modes
-from purser_server.usecases.ports import Casinos, Gate, HistoryStore, PendingStore, Seamless
+from purser_server.usecases.ports import HistoryStore, PendingStore, Seamless
 
 _log = logging.getLogger(__name__)
 
