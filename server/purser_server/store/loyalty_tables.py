@@ -106,8 +106,7 @@ rewards = Table(
     Column("expired_told", BigInteger, nullable=False),
     # How much of its cash went to what the player owed.
     Column("collected", BigInteger, nullable=False),
-    # How much of its cash a person has given up: neither paid nor taken back.
-    Column("unpaid", BigInteger, nullable=False, server_default=text("0")),
+    # What refunds have asked so far, and how much of its cash a person has given up (`unpaid`).
     Column("refunded", JSONB, nullable=False),
     Column("reward", JSONB, nullable=False),
     PrimaryKeyConstraint("operator_no", "transaction_id"),

@@ -20,7 +20,7 @@ from purser_server.store.statements import IDS, NUMBERS
 
 REWARD_COLUMNS = """
        r.operator_no, r.transaction_id, r.reward_no, p.player_id, r.create_time, r.due_time,
-       r.redemption_id, r.expired, r.expired_told, r.collected, r.unpaid, r.refunded, r.reward
+       r.redemption_id, r.expired, r.expired_told, r.collected, r.refunded, r.reward
 """
 
 # Rewards with these ids, and those of these players whose cash is to be paid by now. Given:
@@ -75,7 +75,7 @@ FROM {unnest(EXPIRED)} AS e (operator_no, reward_no, points)
 WHERE r.operator_no = e.operator_no AND r.reward_no = e.reward_no
 """
 
-REWARDS = "integer text bigint bigint bigint bigint text bigint bigint bigint text text"
+REWARDS = "integer text bigint bigint bigint bigint text bigint bigint text text"
 OWED = "integer bigint text bigint"
 REFUNDS = "integer bigint bigint bigint"
 
@@ -84,24 +84,22 @@ SAVE_REWARDS = f"""
 WITH owing AS (
     INSERT INTO owed_cashback
     SELECT operator_no, player_no, currency_code, owed
-    FROM {unnest(OWED, 13)} AS o (operator_no, player_no, currency_code, owed)
+    FROM {unnest(OWED, 12)} AS o (operator_no, player_no, currency_code, owed)
     ON CONFLICT (operator_no, player_no, currency_code) DO UPDATE SET owed = excluded.owed
 ), listed AS (
     INSERT INTO refunds
-    SELECT * FROM {unnest(REFUNDS, 17)} AS f (operator_no, refund_no, player_no, reward_no)
+    SELECT * FROM {unnest(REFUNDS, 16)} AS f (operator_no, refund_no, player_no, reward_no)
 )
 INSERT INTO rewards (operator_no, transaction_id, reward_no, player_no, create_time, due_time,
-                     redemption_id, expired_told, collected, unpaid, refunded, reward)
+                     redemption_id, expired_told, collected, refunded, reward)
 SELECT operator_no, transaction_id, reward_no, player_no, {moment("create_time")},
-       {moment("due_time")}, coalesce(redemption_id, ''), expired_told, collected, unpaid,
+       {moment("due_time")}, coalesce(redemption_id, ''), expired_told, collected,
        refunded::jsonb, reward::jsonb
 FROM {unnest(REWARDS)} AS r (operator_no, transaction_id, reward_no, player_no, create_time,
-                             due_time, redemption_id, expired_told, collected, unpaid, refunded,
-                             reward)
+                             due_time, redemption_id, expired_told, collected, refunded, reward)
 ON CONFLICT (operator_no, transaction_id)
     DO UPDATE SET due_time = excluded.due_time, expired_told = excluded.expired_told,
-                  collected = excluded.collected, unpaid = excluded.unpaid,
-                  refunded = excluded.refunded
+                  collected = excluded.collected, refunded = excluded.refunded
 """
 
 
@@ -123,27 +121,29 @@ def _reward_row(operator: int, player: int, of: StoredReward) -> tuple[object, .
         of.redemption_transaction_id,
         of.expired_told,
         of.collected,
-        of.unpaid,
-        json.dumps(_fields_of(of.refunded)),
+        json.dumps({**_fields_of(of.refunded), "unpaid": of.unpaid}),
         json.dumps(_reward_to_json(of.reward)),
     )
 
 
 def reward_from_row(row: Row) -> StoredReward:
     """Make a reward of a row with REWARD_COLUMNS."""
+    # Those that were written before anything could be given up do not tell it.
+    refunded = {"unpaid": 0, **row["refunded"]}
+    unpaid = refunded.pop("unpaid")
     return StoredReward(
         row["reward_no"],
         row["transaction_id"],
         row["player_id"],
         row["create_time"],
         _reward_from_json(row["reward"]),
-        _refunded_from_json(row["refunded"]),
+        _refunded_from_json(refunded),
         row["redemption_id"],
         row["expired"],
         row["expired_told"],
         row["due_time"] is None,
         row["collected"],
-        row["unpaid"],
+        unpaid,
     )
 
 
