@@ -10,6 +10,7 @@ from purser.loyalty.v1 import loyalty_pb2
 from purser.loyalty.v1 import prize_cashback_service_pb2 as pb
 from purser.loyalty.v1.prize_cashback_service_pb2_grpc import PrizeCashbackServiceStub
 from purser.type.v1.money_pb2 import Money
+from purser.wallet.v1 import player_service_pb2
 from tests.support.client import LOYALTY, Client, Installation, eur
 from tests.support.databases import connected
 
@@ -112,3 +113,22 @@ async def let_all_expire(url: str, operator_id: str) -> None:
             operator_id,
         )
     assert done != "UPDATE 0", "there is no prize"
+
+
+@dataclass
+class Scene:
+    """A casino in transfer mode, and Ann, who has 10.00."""
+
+    casino: Client
+    desk: PrizeDesk
+    installation: Installation
+    ann: str
+    operator_id: str
+
+    async def status(self, status: Any) -> None:
+        await self.casino.players.UpdatePlayer(
+            player_service_pb2.UpdatePlayerRequest(player_id=self.ann, status=status)
+        )
+
+    async def has(self) -> int:
+        return await self.casino.balance(self.ann)
