@@ -17,7 +17,7 @@ from purser.wallet.v1 import player_service_pb2, wallet_pb2, wallet_service_pb2
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.store.engine import make_engine
 from purser_server.store.points import PostgresPoints
-from purser_server.usecases.ports import PointsFilter
+from purser_server.usecases.loyalty_ports import PointsFilter
 from tests.support.calls import answers, beside, reasons, together
 from tests.support.client import Client, Installation, eur, refused
 from tests.support.databases import connected
