@@ -7,6 +7,7 @@ from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from purser_server.domain.decimals import RATE_ONE
+from purser_server.domain.earning import value_of_points
 from purser_server.domain.errors import Reason, Refusal, invalid_field
 from purser_server.domain.ids import quoted
 from purser_server.domain.money import amount_range, fits
@@ -151,8 +152,8 @@ def value_of(points: int, program: Program | None, exponents: Mapping[str, int])
     """Return what points are worth, rounded down to the minor unit: perhaps more than fits."""
     if program is None or program.currency_code not in exponents:
         return Worth(points)
-    scale = 10 ** exponents[program.currency_code]
-    return Worth(points, program.currency_code, points * program.point_value * scale // RATE_ONE)
+    code = program.currency_code
+    return Worth(points, code, value_of_points(points, program.point_value, exponents[code]))
 
 
 @value
