@@ -26,7 +26,7 @@ from purser.wallet.v1 import player_service_pb2, wallet_service_pb2
 from purser_server.app import prepare
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.rpc.access import MAY_CALL
-from purser_server.usecases.pages import page_token
+from purser_server.usecases.pages import AskedPage
 from tests.support.calls import outcome
 from tests.support.client import BACKEND, GAME, LOYALTY, Client, Failure, Installation, eur
 from tests.support.databases import database_of_its_own
@@ -267,7 +267,7 @@ async def a_token(place: Place, rpc: Rpc) -> tuple[Any, str]:
     request = rpc.request(page_size=1)
     if rpc.name == "ListOpenCases":
         # Movements that wait for a person are rare: a token that such a list would give.
-        return request, page_token(("open_cases", None), 1)
+        return request, AskedPage(("open_cases", None), 1, "", int).next_token(1)
     if rpc.name == "ListPointsTransactions":
         request.player_id = "witness"
     if rpc.name == "ListApiKeys":

@@ -18,7 +18,7 @@ from purser_server.domain.intents import Settle
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
 from purser_server.usecases.operators import Operators
-from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.pages import AskedPage
 from purser_server.usecases.ports import CaseStore
 
 _log = logging.getLogger(__name__)
@@ -42,14 +42,9 @@ class Cases:
         operator = None
         if operator_id:
             operator = (await self._operators.get(operator_id)).number
-        filters = ("open_cases", operator)
-        limit = page_limit(page_size)
-        after = page_position(filters, token, int) or 0
-        found = await self._store.open_cases(operator, after, limit + 1)
-        page = found[:limit]
-        if len(found) <= limit:
-            return page, ""
-        return page, page_token(filters, page[-1].pending.transaction.number)
+        asked = AskedPage(("open_cases", operator), page_size, token, int)
+        found = await self._store.open_cases(operator, asked.position or 0, asked.limit + 1)
+        return asked.cut(found, lambda case: case.pending.transaction.number)
 
     async def get(self, case_id: str) -> Case:
         """Return a case, open or ended. Raises RefusedError: CASE_NOT_FOUND."""

@@ -9,7 +9,7 @@ from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction
 from purser_server.domain.wallet import round_not_found
-from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.pages import AskedPage
 from purser_server.usecases.ports import HistoryFilter, HistoryStore
 
 
@@ -30,12 +30,9 @@ class History:
         self, operator: int, only: HistoryFilter, page_size: int, token: str
     ) -> tuple[Sequence[Transaction], str]:
         """Return a page of transactions, newest first, and the next page's token."""
-        filters = ("transactions", operator, only)
-        limit = page_limit(page_size)
-        before = page_position(filters, token, int)
-        found = await self._store.transactions(operator, only, before, limit + 1)
-        page = found[:limit]
-        return page, page_token(filters, page[-1].number) if len(found) > limit else ""
+        asked = AskedPage(("transactions", operator, only), page_size, token, int)
+        found = await self._store.transactions(operator, only, asked.position, asked.limit + 1)
+        return asked.cut(found, lambda transaction: transaction.number)
 
     async def round(self, operator: int, player_id: str, game_id: str, round_id: str) -> Round:
         """Return a round. Raises RefusedError: ROUND_NOT_FOUND."""

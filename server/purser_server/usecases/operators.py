@@ -17,7 +17,7 @@ from purser_server.domain.operators import (
     operator_exists,
     operator_not_found,
 )
-from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.pages import AskedPage
 from purser_server.usecases.ports import KeyStore, OperatorChange, OperatorStore
 
 _log = logging.getLogger(__name__)
@@ -64,11 +64,9 @@ class Operators:
 
     async def list(self, page_size: int, token: str) -> tuple[Sequence[Operator], str]:
         """Return a page of operators, oldest first, and the next page's token."""
-        limit = page_limit(page_size)
-        after = page_position("operators", token, int) or 0
-        found = await self._operators.list(after, limit + 1)
-        page = found[:limit]
-        return page, page_token("operators", page[-1].number) if len(found) > limit else ""
+        asked = AskedPage("operators", page_size, token, int)
+        found = await self._operators.list(asked.position or 0, asked.limit + 1)
+        return asked.cut(found, lambda operator: operator.number)
 
     async def update(self, operator_id: str, change: OperatorChange) -> Operator:
         """Change what is given.
@@ -112,12 +110,9 @@ class Operators:
         Raises RefusedError: OPERATOR_NOT_FOUND.
         """
         operator = await self.get(operator_id)
-        filters = ("api_keys", operator.number)
-        limit = page_limit(page_size)
-        after = page_position(filters, token, str) or ""
-        found = await self._keys.list(operator.number, after, limit + 1)
-        page = found[:limit]
-        return page, page_token(filters, page[-1].key_id) if len(found) > limit else ""
+        asked = AskedPage(("api_keys", operator.number), page_size, token, str)
+        found = await self._keys.list(operator.number, asked.position or "", asked.limit + 1)
+        return asked.cut(found, lambda key: key.key_id)
 
     async def revoke_key(self, key_id: str) -> ApiKey:
         """Revoke a key: at once in this process, within seconds in others.

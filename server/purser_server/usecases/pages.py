@@ -1,4 +1,4 @@
-"""Page tokens: where a list goes on, and with which filters it began."""
+"""Pages of lists: how much they hold, where they go on, and with which filters they began."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import base64
 import binascii
 import hashlib
 import json
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from purser_server.domain.errors import RefusedError, invalid_field
 from purser_server.domain.ids import id_problem
@@ -16,38 +17,48 @@ MAX_PAGE_SIZE = 1_000
 
 _MAX_NUMBER = 2**63 - 1
 
+Item = TypeVar("Item")
 Position = TypeVar("Position", str, int)
 
 
-def page_limit(page_size: int) -> int:
-    """Return how many items a page holds: 0 means 50, more than 1000 is lowered to it.
+class AskedPage(Generic[Position]):
+    """A page that a caller asks for: so many items at most, from behind a position.
 
-    Raises RefusedError(INVALID_FIELD) when negative.
+    A page size of 0 means 50, more than 1000 is lowered to it. The token is that of a page before,
+    of a list with the same filters; `position` is None for the first page. Raises
+    RefusedError(INVALID_FIELD) for a negative size, and for a token that is not ours or began with
+    other filters.
     """
-    if page_size < 0:
-        raise RefusedError(invalid_field("page_size", "must not be negative"))
-    return min(page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+    def __init__(self, filters: object, size: int, token: str, kind: type[Position]) -> None:
+        if size < 0:
+            raise RefusedError(invalid_field("page_size", "must not be negative"))
+        self._fingerprint = _fingerprint(filters)
+        self.limit = min(size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+        self.position: Position | None = _position(self._fingerprint, token, kind)
+
+    def cut(
+        self, found: Sequence[Item], position: Callable[[Item], Position]
+    ) -> tuple[Sequence[Item], str]:
+        """Return the page and the next one's token, of what `limit + 1` asked the store for."""
+        page = found[: self.limit]
+        return page, self.next_token(position(page[-1])) if len(found) > self.limit else ""
+
+    def next_token(self, position: Position) -> str:
+        """Return the token of the page that goes on behind `position`."""
+        content = json.dumps([self._fingerprint, position])
+        return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
-def page_token(filters: object, position: str | int) -> str:
-    """Return the token that continues a list with these filters behind `position`."""
-    content = json.dumps([_fingerprint(filters), position])
-    return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
-
-
-def page_position(filters: object, token: str, kind: type[Position]) -> Position | None:
-    """Return where a token continues, None for an empty token.
-
-    Raises RefusedError(INVALID_FIELD) for a token that is not ours or began with other filters.
-    """
+def _position(fingerprint: str, token: str, kind: type[Position]) -> Position | None:
     if not token:
         return None
     try:
         padded = token + "=" * (-len(token) % 4)
-        fingerprint, position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        began, position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, TypeError, binascii.Error, RecursionError):
-        fingerprint, position = None, None
-    if fingerprint != _fingerprint(filters) or not _is_position(position, kind):
+        began, position = None, None
+    if began != fingerprint or not _is_position(position, kind):
         problem = "must be the next_page_token of a list with the same filters"
         raise RefusedError(invalid_field("page_token", problem))
     return position if isinstance(position, kind) else None

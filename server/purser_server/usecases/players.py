@@ -14,7 +14,7 @@ from purser_server.domain.players import (
     wallet_not_found,
 )
 from purser_server.usecases.modes import Modes
-from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.pages import AskedPage
 from purser_server.usecases.ports import CreatedAs, PlayerChange, PlayerStore
 
 PlayerWithBalances = tuple[Player, Sequence[WalletBalance]]
@@ -75,12 +75,10 @@ class Players:
     ) -> tuple[list[Player], str]:
         """Return a page of players, oldest first, and the next page's token."""
         filters = ("players", operator, sorted(set(statuses)))
-        limit = page_limit(page_size)
-        after = page_position(filters, token, int) or 0
-        found = await self._store.list(operator, statuses, after, limit + 1)
-        page = found[:limit]
-        more = len(found) > limit
-        return [player for _, player in page], page_token(filters, page[-1][0]) if more else ""
+        asked = AskedPage(filters, page_size, token, int)
+        found = await self._store.list(operator, statuses, asked.position or 0, asked.limit + 1)
+        page, following = asked.cut(found, lambda numbered: numbered[0])
+        return [player for _, player in page], following
 
 
 def balance_in(

@@ -28,7 +28,7 @@ from purser_server.usecases.loyalty_ports import (
     ProgramStore,
     Redeemed,
 )
-from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.pages import AskedPage
 
 DUE_AT_ONCE = 500
 """For so many players what is due is posted at a time."""
@@ -76,13 +76,10 @@ class PointsUse:
 
         Raises RefusedError: PLAYER_NOT_FOUND.
         """
-        filters = ("points", operator, only)
-        limit = page_limit(page_size)
-        before = page_position(filters, token, int)
+        asked = AskedPage(("points", operator, only), page_size, token, int)
         await self._settled(operator, only.player_id)
-        found = await self._store.history(operator, only, before, limit + 1)
-        page = found[:limit]
-        return page, page_token(filters, page[-1].number) if len(found) > limit else ""
+        found = await self._store.history(operator, only, asked.position, asked.limit + 1)
+        return asked.cut(found, lambda transaction: transaction.number)
 
     async def hold(self, operator: int, command: PointsCommand) -> HoldAnswer:
         """Make a hold. Raises RefusedError with the command's own refusal."""

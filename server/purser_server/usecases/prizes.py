@@ -26,7 +26,7 @@ from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
 from purser_server.usecases.loyalty_ports import CashbackFilter, PrizeFilter, PrizeStore
 from purser_server.usecases.movements import Movements
-from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.pages import AskedPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,9 @@ class Prizes:
         self, operator: int, only: PrizeFilter, page_size: int, token: str
     ) -> tuple[Sequence[tuple[Prize, datetime]], str]:
         """Return a page of prizes, newest first, and the next page's token."""
-        filters = ("prizes", operator, only)
-        limit = page_limit(page_size)
-        before = page_position(filters, token, int)
-        found = await self._store.prizes(operator, only, before, limit + 1)
-        page = found[:limit]
-        return page, page_token(filters, page[-1][0].number) if len(found) > limit else ""
+        asked = AskedPage(("prizes", operator, only), page_size, token, int)
+        found = await self._store.prizes(operator, only, asked.position, asked.limit + 1)
+        return asked.cut(found, lambda prize_at: prize_at[0].number)
 
     async def take_back(self, operator: int, asked: ReturnPrize) -> Told:
         """Return a prize for money. Raises RefusedError where nothing was stored."""
@@ -87,15 +84,11 @@ class Prizes:
         self, operator: int, only: CashbackFilter, page_size: int, token: str
     ) -> tuple[Sequence[Told], str]:
         """Return a page of requests to return prizes, newest first, and the next page's token."""
-        filters = ("prize_cashbacks", operator, only)
-        limit = page_limit(page_size)
-        before = page_position(filters, token, int)
-        found = await self._store.cashbacks(operator, only, before, limit + 1)
-        page = found[:limit]
+        asked = AskedPage(("prize_cashbacks", operator, only), page_size, token, int)
+        found = await self._store.cashbacks(operator, only, asked.position, asked.limit + 1)
+        page, following = asked.cut(found, lambda cashback: cashback.transaction.number)
         own = await self._own_messages(operator, page)
-        told = [Told(cashback, player_message(cashback, own)) for cashback in page]
-        number = page[-1].transaction.number if page else 0
-        return told, page_token(filters, number) if len(found) > limit else ""
+        return [Told(cashback, player_message(cashback, own)) for cashback in page], following
 
     async def _told(
         self, operator: int, cashback: PrizeCashback, *, replayed: bool = False

@@ -16,7 +16,7 @@ from purser_server.domain.programs import (
     refuse_program,
 )
 from purser_server.usecases.loyalty_ports import ProgramStore
-from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.pages import AskedPage
 
 
 class Programs:
@@ -68,11 +68,11 @@ class Programs:
 
         With `active_time` only those whose window holds it.
         """
-        filters = ("campaigns", operator, active_time)
-        limit = page_limit(page_size)
-        after = page_position(filters, token, int) or 0
-        page, more = await self._store.campaigns(operator, active_time, after, limit)
-        following = page_token(filters, page[-1][0]) if more else ""
+        asked = AskedPage(("campaigns", operator, active_time), page_size, token, int)
+        page, more = await self._store.campaigns(
+            operator, active_time, asked.position or 0, asked.limit
+        )
+        following = asked.next_token(page[-1][0]) if more else ""
         return [campaign for _, campaign in page], following
 
     async def end_campaign(self, operator: int, campaign_id: str) -> tuple[WrittenCampaign, bool]:

@@ -11,7 +11,7 @@ from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
 from purser_server.usecases.loyalty_ports import RefundFilter, RefundStore
-from purser_server.usecases.pages import page_limit, page_position, page_token
+from purser_server.usecases.pages import AskedPage
 
 
 class Refunds:
@@ -41,8 +41,6 @@ class Refunds:
         self, operator: int, only: RefundFilter, page_size: int, token: str
     ) -> tuple[Sequence[StoredRefund], str]:
         """Return a page of refunds, newest first, and the next page's token."""
-        filters = ("refunds", operator, only)
-        limit = page_limit(page_size)
-        before = page_position(filters, token, int)
-        page, more = await self._store.refunds(operator, only, before, limit)
-        return page, page_token(filters, page[-1].number) if more else ""
+        asked = AskedPage(("refunds", operator, only), page_size, token, int)
+        page, more = await self._store.refunds(operator, only, asked.position, asked.limit)
+        return page, asked.next_token(page[-1].number) if more else ""
