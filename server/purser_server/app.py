@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,7 +43,8 @@ from purser_server.rpc.points_service import PointsServicer
 from purser_server.rpc.prize_cashback_service import PrizeCashbackServicer
 from purser_server.rpc.program_service import ProgramServicer
 from purser_server.rpc.refund_service import RefundServicer
-from purser_server.rpc.server import PurserServer, ServerLimits, Services, credentials_of
+from purser_server.rpc.server import PurserServer, ServerLimits, credentials_of
+from purser_server.rpc.services import Servicer
 from purser_server.rpc.wallet_service import WalletServicer
 from purser_server.store.api_keys import PostgresKeys
 from purser_server.store.cases import PostgresCases
@@ -238,9 +239,9 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
         admin = Administration(engine, ledger, forget)
         points = PointsUse(ledger, PostgresPoints(engine), PostgresPrograms(engine))
         due = Periodic(points.post_due, DUE_S, "posting what is due")
-        services = _make_services(engine, ledger, mode, admin, points=points, stopping=stopping)
+        servicers = _make_servicers(engine, ledger, mode, admin, points=points, stopping=stopping)
         server = PurserServer(
-            services,
+            servicers,
             authenticator,
             metrics.observe_call,
             # Above what the queue holds: its own answer says more than gRPC's.
@@ -333,7 +334,7 @@ def _make_seamless_mode(
     return _SeamlessMode(modes, movements, (resolver, watch))
 
 
-def _make_services(
+def _make_servicers(
     engine: AsyncEngine,
     ledger: Ledger,
     mode: _SeamlessMode,
@@ -341,12 +342,12 @@ def _make_services(
     *,
     points: PointsUse,
     stopping: asyncio.Event,
-) -> Services:
+) -> Iterable[Servicer]:
     players = Players(PostgresPlayers(engine), mode.modes)
     balances = Balances(players, mode.modes, mode.movements)
     movements = Movements(ledger, mode.modes, mode.movements)
-    return Services(
-        wallet=WalletServicer(
+    return (
+        WalletServicer(
             movements,
             balances,
             Sessions(PostgresSessions(engine), balances),
@@ -354,14 +355,14 @@ def _make_services(
             feed=Feed(PostgresFeed(engine)),
             stopping=stopping,
         ),
-        player=PlayerServicer(players),
-        cashback=CashbackServicer(Cashback(ledger, PostgresRewards(engine))),
-        program=ProgramServicer(Programs(PostgresPrograms(engine))),
-        operator=OperatorServicer(admin.operators),
-        ledger=LedgerServicer(admin.verification, admin.game_results, admin.cases),
-        points=PointsServicer(points),
-        refund=RefundServicer(Refunds(ledger, PostgresRefunds(engine))),
-        prizes=PrizeCashbackServicer(Prizes(ledger, movements, PostgresPrizes(engine))),
+        PlayerServicer(players),
+        CashbackServicer(Cashback(ledger, PostgresRewards(engine))),
+        ProgramServicer(Programs(PostgresPrograms(engine))),
+        PointsServicer(points),
+        RefundServicer(Refunds(ledger, PostgresRefunds(engine))),
+        PrizeCashbackServicer(Prizes(ledger, movements, PostgresPrizes(engine))),
+        OperatorServicer(admin.operators),
+        LedgerServicer(admin.verification, admin.game_results, admin.cases),
     )
 
 

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from purser.wallet.v1 import player_service_pb2, wallet_service_pb2
-from purser_server.rpc.server import SERVICES
+from purser_server.rpc.services import SERVICES
 from tests.support.calls import outcome
 from tests.support.client import MAX_BYTES, Client, Failure, eur, refused
 from tests.support.process import ADMIN_KEY, PurserProcess

@@ -12,7 +12,7 @@ from purser.wallet.v1 import wallet_service_pb2 as pb
 from purser_server.ledger.ports import Request
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from purser_server.rpc.from_proto import command_of
-from purser_server.store import points_rows, prizes_rows, reward_rows, statements
+from purser_server.store import points_rows, prize_rows, reward_rows, statements
 from purser_server.store.loyalty_tables import metadata
 from purser_server.store.writer import WRITER_SETTINGS, PostgresWriter
 from tests.support.databases import connected, database_of_its_own
@@ -41,8 +41,8 @@ ALL_STATEMENTS = {
     **{name: getattr(statements, name) for name in FLUSH_STATEMENTS},
     **{name: getattr(points_rows, name) for name in POINTS_STATEMENTS},
     **{name: getattr(reward_rows, name) for name in REWARD_STATEMENTS},
-    "PRIZES": prizes_rows.PRIZES,
-    "SAVE_PRIZES": prizes_rows.SAVE_PRIZES,
+    "PRIZES": prize_rows.PRIZES,
+    "SAVE_PRIZES": prize_rows.SAVE_PRIZES,
 }
 WITH_FEW_ROWS_PER_OPERATOR = (
     *("operators_pkey", "journal_ends_pkey", "programs_pkey"),

@@ -8,7 +8,7 @@ from typing import Any
 import grpc.aio
 from google.protobuf import descriptor_pool, message_factory
 
-from purser_server.rpc.server import SERVICES
+from purser_server.rpc.services import SERVICES
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from purser_server.rpc import checks
 from purser_server.rpc.cashback_limits import CASHBACK_FIELDS
 from purser_server.rpc.loyalty_limits import LOYALTY_FIELDS
 from purser_server.rpc.points_limits import POINTS_FIELDS
-from purser_server.rpc.prizes_limits import PRIZES_FIELDS
+from purser_server.rpc.prize_limits import PRIZES_FIELDS
 from purser_server.rpc.refund_limits import REFUND_FIELDS
 
 _PAGE = (("page_size", checks.page_size),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,59 +12,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
-from purser.admin.v1 import (
-    ledger_service_pb2,
-    ledger_service_pb2_grpc,
-    operator_service_pb2,
-    operator_service_pb2_grpc,
-)
-from purser.loyalty.v1 import (
-    cashback_service_pb2,
-    cashback_service_pb2_grpc,
-    points_service_pb2,
-    points_service_pb2_grpc,
-    prize_cashback_service_pb2,
-    prize_cashback_service_pb2_grpc,
-    program_service_pb2,
-    program_service_pb2_grpc,
-    refund_service_pb2,
-    refund_service_pb2_grpc,
-)
-from purser.wallet.v1 import (
-    player_service_pb2,
-    player_service_pb2_grpc,
-    wallet_service_pb2,
-    wallet_service_pb2_grpc,
-)
 from purser_server.rpc.calls import CallInterceptor, Observe
-from purser_server.rpc.cashback_service import CashbackServicer
-from purser_server.rpc.ledger_service import LedgerServicer
-from purser_server.rpc.operator_service import OperatorServicer
-from purser_server.rpc.player_service import PlayerServicer
-from purser_server.rpc.points_service import PointsServicer
-from purser_server.rpc.prize_cashback_service import PrizeCashbackServicer
-from purser_server.rpc.program_service import ProgramServicer
-from purser_server.rpc.refund_service import RefundServicer
-from purser_server.rpc.wallet_service import WalletServicer
+from purser_server.rpc.services import SERVICES, Servicer, add_servicer
 from purser_server.usecases.authentication import Authenticator
 
 _LAST_WORD_S = 0.2
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-
-SERVICES = tuple(
-    module.DESCRIPTOR.services_by_name[name].full_name
-    for module, name in (
-        (wallet_service_pb2, "WalletService"),
-        (player_service_pb2, "PlayerService"),
-        (cashback_service_pb2, "CashbackService"),
-        (program_service_pb2, "ProgramService"),
-        (operator_service_pb2, "OperatorService"),
-        (ledger_service_pb2, "LedgerService"),
-        (points_service_pb2, "PointsService"),
-        (refund_service_pb2, "RefundService"),
-        (prize_cashback_service_pb2, "PrizeCashbackService"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +29,12 @@ class ServerLimits:
     max_concurrent_calls: int = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """The servicers of one server."""
-
-    wallet: WalletServicer
-    player: PlayerServicer
-    cashback: CashbackServicer
-    program: ProgramServicer
-    operator: OperatorServicer
-    ledger: LedgerServicer
-    points: PointsServicer
-    refund: RefundServicer
-    prizes: PrizeCashbackServicer
-
-
 class PurserServer:
     """A grpc.aio server with everything that it serves."""
 
     def __init__(
         self,
-        services: Services,
+        servicers: Iterable[Servicer],
         authenticator: Authenticator,
         observe: Observe,
         limits: ServerLimits,
@@ -110,17 +49,8 @@ class PurserServer:
             options=_options(limits, share_port=share_port),
         )
         add: Any = _ByName(self._server)
-        wallet_service_pb2_grpc.add_WalletServiceServicer_to_server(services.wallet, add)
-        player_service_pb2_grpc.add_PlayerServiceServicer_to_server(services.player, add)
-        cashback_service_pb2_grpc.add_CashbackServiceServicer_to_server(services.cashback, add)
-        program_service_pb2_grpc.add_ProgramServiceServicer_to_server(services.program, add)
-        operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(services.operator, add)
-        ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(services.ledger, add)
-        points_service_pb2_grpc.add_PointsServiceServicer_to_server(services.points, add)
-        refund_service_pb2_grpc.add_RefundServiceServicer_to_server(services.refund, add)
-        prize_cashback_service_pb2_grpc.add_PrizeCashbackServiceServicer_to_server(
-            services.prizes, add
-        )
+        for servicer in servicers:
+            add_servicer(servicer, add)
         self._health = _Health(stopping)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, add)
         reflection.enable_server_reflection(

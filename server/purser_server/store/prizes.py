@@ -15,7 +15,7 @@ from purser_server.domain.prize_cashbacks import CashbackState, PrizeCashback, c
 from purser_server.domain.prizes import Prize, PrizeState
 from purser_server.domain.transactions import TransactionState, TransactionType
 from purser_server.store.engine import again_when_cut, reading
-from purser_server.store.prizes_rows import PRIZE_COLUMNS, prize_from_row
+from purser_server.store.prize_rows import PRIZE_COLUMNS, prize_from_row
 from purser_server.store.rows import pending_from_row, transaction_from_row
 from purser_server.store.statements import (
     PENDING_COLUMNS,

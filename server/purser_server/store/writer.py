@@ -40,7 +40,7 @@ from purser_server.store.changes import case_columns, pending_columns, save_colu
 from purser_server.store.faults import CONNECTION_FAULTS, translate
 from purser_server.store.loyalty_loading import load_loyalty
 from purser_server.store.points_rows import SAVE_POINTS, points_columns
-from purser_server.store.prizes_rows import SAVE_PRIZES, load_prizes, prize_columns
+from purser_server.store.prize_rows import SAVE_PRIZES, load_prizes, prize_columns
 from purser_server.store.reward_rows import (
     COUNT_EXPIRED,
     EXPIRED,
