@@ -60,19 +60,26 @@ class Gate:
             self._next_probe = self._clock() + PROBE_AFTER_S
 
     @asynccontextmanager
-    async def place(self, callback: CallbackSettings) -> AsyncIterator[None]:
-        """Hold a place meanwhile. Raises RefusedError as `enter` does."""
-        await self.enter(callback)
+    async def place(
+        self, callback: CallbackSettings, *, is_probe: bool = False
+    ) -> AsyncIterator[None]:
+        """Hold a place meanwhile, waited for; the settings may change from call to call.
+
+        A probe that gets none leaves it to another to be the probe. Raises RefusedError
+        (OVERLOADED) when none is free within a deadline.
+        """
+        try:
+            await self._enter(callback)
+        except BaseException:
+            if is_probe:
+                self.no_call_made()
+            raise
         try:
             yield
         finally:
-            self.leave()
+            self._leave()
 
-    async def enter(self, callback: CallbackSettings) -> None:
-        """Take a place, waiting for it; the settings may change from call to call.
-
-        Raises RefusedError (OVERLOADED) when none is free within a deadline.
-        """
+    async def _enter(self, callback: CallbackSettings) -> None:
         if self._waiting or self._in_flight >= callback.max_calls_in_flight:
             await self._wait(callback)
         else:
@@ -87,13 +94,13 @@ class Gate:
         except BaseException as error:
             if turn.done() and not turn.cancelled():
                 # It was given a place just as it gave up.
-                self.leave()
+                self._leave()
             if isinstance(error, TimeoutError):
                 raise RefusedError(overloaded("casino")) from error
             raise
 
-    def leave(self) -> None:
-        """Give a place back, to whoever has waited longest."""
+    def _leave(self) -> None:
+        # To whoever has waited longest.
         self._in_flight -= 1
         while self._waiting:
             turn, most = self._waiting[0]

@@ -26,14 +26,13 @@ class Gate(Protocol):
     def note(self, *, is_known: bool) -> None:
         """Note the outcome of a call."""
 
-    def place(self, callback: CallbackSettings) -> AbstractAsyncContextManager[None]:
-        """Hold a place meanwhile. Raises RefusedError (OVERLOADED) after a deadline in vain."""
+    def place(
+        self, callback: CallbackSettings, *, is_probe: bool = False
+    ) -> AbstractAsyncContextManager[None]:
+        """Hold a place meanwhile; a probe that gets none leaves it to another to be the probe.
 
-    async def enter(self, callback: CallbackSettings) -> None:
-        """Take a place. Raises RefusedError (OVERLOADED) after a deadline in vain."""
-
-    def leave(self) -> None:
-        """Give a place back."""
+        Raises RefusedError (OVERLOADED) after a deadline in vain.
+        """
 
 
 class Casinos(Protocol):

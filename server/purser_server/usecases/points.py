@@ -33,6 +33,9 @@ from purser_server.usecases.pages import AskedPage
 DUE_AT_ONCE = 500
 """For so many players what is due is posted at a time."""
 
+MOST_STUCK = 10_000
+"""After so many players for whom nothing can be done yet the rest waits for another turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class PointsHeld:
@@ -120,13 +123,18 @@ class PointsUse:
 
         Any process may do it.
         """
-        before: Sequence[tuple[int, str]] = ()
-        due = await self._store.due(DUE_AT_ONCE)
-        # What cannot be done yet, such as paying what no wallet can hold, is found again.
-        while due and due != before:
-            requests = [Request(operator, PostDue(player_id)) for operator, player_id in due]
+        stuck: set[tuple[int, str]] = set()
+        tried: set[tuple[int, str]] = set()
+        while len(stuck) < MOST_STUCK:
+            due = set(await self._store.due(DUE_AT_ONCE + len(stuck))) - stuck
+            if not due:
+                return
+            # What cannot be done yet, such as paying what no wallet can hold, is found again; it
+            # must not keep others from what is theirs.
+            stuck |= due & tried
+            tried = due - stuck
+            requests = [Request(operator, PostDue(player_id)) for operator, player_id in tried]
             await self._ledger.execute_each(requests)
-            before, due = due, await self._store.due(DUE_AT_ONCE)
 
     async def _execute(self, operator: int, command: PointsCommand) -> Answer | HoldAnswer:
         result = accepted(await self._ledger.execute_points(Request(operator, command)))

@@ -345,7 +345,7 @@ class SeamlessMovements:
         gate = self._casinos.gate(operator)
         if not gate.may_send():
             raise RefusedError(balance_unknown())
-        async with gate.place(seamless.callback):
+        async with gate.place(seamless.callback, is_probe=gate.is_open):
             report = await self._casinos.balance(
                 seamless.callback, seamless.operator_id, player_id, currency_code
             )
