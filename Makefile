@@ -41,8 +41,9 @@ serve: $(INSTALLED) ## Run the server on 127.0.0.1:50051 with a PostgreSQL of it
 bench: $(INSTALLED) ## Measure this machine, with pgbench beside (BENCH="--size 10000000 --players 1000000")
 	$(BIN)/purser bench --json bench.json $(BENCH)
 
-# Two at a time, each with a PostgreSQL and servers of its own; tests of one file stay together.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+# Three at a time, for many tests wait for something; each has a PostgreSQL and servers of its own.
+# Tests of one file stay together.
+SIDE_BY_SIDE := -n 3 --dist loadfile
 
 test: $(INSTALLED) ## Run the whole test suite
 	$(BIN)/pytest $(SIDE_BY_SIDE)

@@ -23,20 +23,24 @@ settings.load_profile("purser")
 
 
 # Each takes half a minute or more. They begin first, the longest before the others, so that no
-# process is left with one of them when the other has nothing more to do.
+# process is left with one of them when the others have nothing more to do.
 LONGEST = [
-    "seamless/test_any_schedule.py",
-    "faults/test_server_killed.py",
-    "e2e/test_command_line.py",
-    "bench/test_bench.py",
-    "seamless/test_kills.py",
     "rpc/test_bad_input.py",
+    "faults/test_server_killed.py",
+    "seamless/test_kills.py",
     "property/test_wallet_machine.py",
-    "faults/test_connection_cut.py",
-    "faults/test_database_at_start.py",
-    "faults/test_database_killed.py",
-    "e2e/test_operations.py",
+    "bench/test_bench.py",
+    "seamless/test_any_schedule.py",
+    "e2e/test_command_line.py",
     "demo/test_demo.py",
+    "faults/test_connection_cut.py",
+    "faults/test_worker_killed.py",
+    "e2e/test_operations.py",
+    "faults/test_database_killed.py",
+    "faults/test_database_at_start.py",
+    "ops/test_embedded_postgres_faults.py",
+    "ops/test_embedded_postgres.py",
+    "seamless/test_cases.py",
 ]
 
 
