@@ -156,15 +156,15 @@ def _pay_as_available(points: Points, since: datetime, until: datetime) -> Point
     ]
     alive = [(time, lot) for time, lot in paying if time < lot.expire_time]
     alive.sort(key=lambda one: (one[0], _by_expiry(one[1])))
-    return _payput_back(points, [lot for _, lot in alive])
+    return _pay_from(points, [lot for _, lot in alive])
 
 
 def pay_debt(points: Points, now: datetime) -> Points:
     """Pay debt with whatever is available, soonest to expire first."""
-    return _payput_back(points, _available(points, now)) if points.debt else points
+    return _pay_from(points, _available(points, now)) if points.debt else points
 
 
-def _payput_back(points: Points, lots: Iterable[Lot]) -> Points:
+def _pay_from(points: Points, lots: Iterable[Lot]) -> Points:
     after, _, paid = _take(points, lots, points.debt)
     return replace(after, debt=points.debt - paid) if paid else points
 

@@ -1,6 +1,6 @@
 """The book of a flush's loyalty rules: what is known of a player, and records of what was decided.
 
-The rules stand in `loyalty` (points), `rewards` and `refunds`; they share this.
+The rules stand in `points`, `rewards` and `refunds`; they share this.
 """
 
 from __future__ import annotations
