@@ -25,7 +25,7 @@ from purser_server.domain.programs import (
     NegativeBalancePolicy,
     RewardMode,
 )
-from purser_server.domain.refunds import RefundDecision, RefundLineItem
+from purser_server.domain.refunding import RefundDecision, RefundLineItem
 from tests.support.client import LOYALTY, Client, Installation, new_id
 from tests.support.loyalty import Loyalty, ago
 from tests.unit.returns import Returns

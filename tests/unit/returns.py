@@ -7,7 +7,7 @@ from typing import Any
 from purser_server.domain.decimals import parse_quantity
 from purser_server.domain.earning import Reward
 from purser_server.domain.errors import Refusal
-from purser_server.domain.refunds import (
+from purser_server.domain.refunding import (
     RefundDecision,
     RefundLineItem,
     RefundRequest,

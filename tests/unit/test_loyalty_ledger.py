@@ -27,7 +27,7 @@ from purser_server.domain.points_commands import (
     ReleaseHold,
 )
 from purser_server.domain.programs import Campaign, NegativeBalancePolicy, Program, RewardMode
-from purser_server.domain.refunding import take_cash
+from purser_server.domain.refunds import take_cash
 from purser_server.domain.rewards import EarnReward, RewardState, given_up, payment_of
 from purser_server.domain.transactions import TransactionType
 from tests.unit.loyalty_ledger import EUR, NOON, PLAYER, LoyaltyLedger

@@ -25,8 +25,8 @@ from purser_server.domain.points_commands import (
     RedeemPoints,
 )
 from purser_server.domain.programs import NegativeBalancePolicy, Program, RewardMode
-from purser_server.domain.refunding import RefundPurchase, refund_of
-from purser_server.domain.refunds import RefundLineItem, RefundRequest
+from purser_server.domain.refunding import RefundLineItem, RefundRequest
+from purser_server.domain.refunds import RefundPurchase, refund_of
 from purser_server.domain.rewards import EarnReward, RewardState
 from purser_server.domain.transactions import TransactionType
 from tests.unit.loyalty_ledger import EUR, PLAYER, LoyaltyLedger

@@ -7,7 +7,7 @@ import pytest
 from purser_server.domain.earning import Reward
 from purser_server.domain.errors import Reason
 from purser_server.domain.programs import LinesMissingPolicy
-from purser_server.domain.refunds import RefundLineItem
+from purser_server.domain.refunding import RefundLineItem
 from purser_server.domain.reversals import order_value
 from tests.unit.money import eur
 from tests.unit.returns import Returns, of

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from purser_server.domain.earning import Reward
 from purser_server.domain.orders import Order
 from purser_server.domain.programs import Campaign, LinesMissingPolicy
-from purser_server.domain.refunds import RefundLineItem
+from purser_server.domain.refunding import RefundLineItem
 from purser_server.domain.reversals import order_value, reversed_by_line, reversed_points
 from tests.unit.returns import Returns
 from tests.unit.shop import cash, earns, earns_by_amount, program

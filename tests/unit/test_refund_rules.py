@@ -6,7 +6,7 @@ import pytest
 
 from purser_server.domain.errors import Reason
 from purser_server.domain.programs import LinesMissingPolicy, Program
-from purser_server.domain.refunds import (
+from purser_server.domain.refunding import (
     RefundDecision,
     RefundLineItem,
     RefundRequest,

@@ -10,7 +10,7 @@ from purser_server.domain.pending import Pending
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.points import Hold
 from purser_server.domain.prizes import Prize
-from purser_server.domain.refunding import StoredRefund
+from purser_server.domain.refunds import StoredRefund
 from purser_server.domain.rewards import StoredReward
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import RollbackOutcome, Transaction

@@ -26,7 +26,7 @@ from purser_server.domain.points import (
     spend,
 )
 from purser_server.domain.programs import Program
-from purser_server.domain.refunds import exceeds_order
+from purser_server.domain.refunding import exceeds_order
 from purser_server.domain.values import value
 
 Content = tuple[tuple[str, str | int | bool], ...]

@@ -17,7 +17,7 @@ from purser_server.domain.points_commands import (
     RefundRedemption,
     ReleaseHold,
 )
-from purser_server.domain.refunding import RefundPurchase
+from purser_server.domain.refunds import RefundPurchase
 from purser_server.domain.replay import id_reused, replay_content
 from purser_server.domain.rewards import EarnReward
 from purser_server.domain.transactions import Transaction, TransactionType

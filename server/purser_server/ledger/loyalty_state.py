@@ -9,7 +9,7 @@ from typing import Any
 
 from purser_server.domain.points import Points
 from purser_server.domain.redemptions import Redemption
-from purser_server.domain.refunding import StoredRefund
+from purser_server.domain.refunds import StoredRefund
 from purser_server.domain.rewards import StoredReward
 from purser_server.ledger.ports import (
     IdKey,

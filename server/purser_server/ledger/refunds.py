@@ -9,7 +9,8 @@ from purser_server.domain.decisions import PointsResult, RefundAnswer
 from purser_server.domain.errors import Refusal
 from purser_server.domain.points import Points, Restored, TakenFrom, restore
 from purser_server.domain.redemptions import Redemption
-from purser_server.domain.refunding import (
+from purser_server.domain.refunding import RefundDecision
+from purser_server.domain.refunds import (
     RefundPurchase,
     StoredRefund,
     after_refund,
@@ -19,7 +20,6 @@ from purser_server.domain.refunding import (
     take_cash,
     take_points,
 )
-from purser_server.domain.refunds import RefundDecision
 from purser_server.domain.rewards import StoredReward, order_not_found
 from purser_server.domain.transactions import Transaction, TransactionType
 from purser_server.domain.values import value

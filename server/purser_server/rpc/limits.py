@@ -15,9 +15,9 @@ from purser_server.domain.errors import Refusal, RefusedError
 from purser_server.domain.money import Currencies
 from purser_server.rpc import checks
 from purser_server.rpc.cashback_limits import CASHBACK_FIELDS
-from purser_server.rpc.loyalty_limits import LOYALTY_FIELDS
 from purser_server.rpc.points_limits import POINTS_FIELDS
-from purser_server.rpc.prize_limits import PRIZES_FIELDS
+from purser_server.rpc.prize_limits import PRIZE_FIELDS
+from purser_server.rpc.program_limits import PROGRAM_FIELDS
 from purser_server.rpc.refund_limits import REFUND_FIELDS
 
 _PAGE = (("page_size", checks.page_size),)
@@ -140,8 +140,8 @@ FIELDS: Mapping[type[Message], tuple[tuple[str, checks.Check], ...]] = {
     **CASHBACK_FIELDS,
     **POINTS_FIELDS,
     **REFUND_FIELDS,
-    **PRIZES_FIELDS,
-    **LOYALTY_FIELDS,
+    **PRIZE_FIELDS,
+    **PROGRAM_FIELDS,
 }
 
 

@@ -12,7 +12,7 @@ from purser_server.rpc.loyalty_checks import moment, optional
 
 MAX_NAME = 256
 
-PRIZES_FIELDS: Mapping[type[Message], tuple[tuple[str, checks.Check], ...]] = {
+PRIZE_FIELDS: Mapping[type[Message], tuple[tuple[str, checks.Check], ...]] = {
     pb.GrantPrizeRequest: (
         ("prize_id", checks.identifier),
         ("player_id", checks.identifier),

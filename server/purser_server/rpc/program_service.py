@@ -8,7 +8,7 @@ from grpc.aio import ServicerContext
 
 from purser.loyalty.v1 import program_service_pb2 as pb
 from purser.loyalty.v1.program_service_pb2_grpc import ProgramServiceServicer
-from purser_server.rpc import loyalty_proto
+from purser_server.rpc import program_proto
 from purser_server.rpc.calls import caller
 from purser_server.rpc.checks import time_of
 from purser_server.usecases.programs import Programs
@@ -27,26 +27,26 @@ class ProgramServicer(ProgramServiceServicer):
     ) -> pb.GetProgramResponse:
         """Return the program."""
         written = await self._programs.get(caller().operator)
-        return pb.GetProgramResponse(program=loyalty_proto.program(written))
+        return pb.GetProgramResponse(program=program_proto.program(written))
 
     async def UpdateProgram(
         self, request: pb.UpdateProgramRequest, context: Context
     ) -> pb.UpdateProgramResponse:
         """Replace the program."""
         written, replayed = await self._programs.update(
-            caller().operator, loyalty_proto.written_program(request.program)
+            caller().operator, program_proto.written_program(request.program)
         )
-        return pb.UpdateProgramResponse(program=loyalty_proto.program(written), replayed=replayed)
+        return pb.UpdateProgramResponse(program=program_proto.program(written), replayed=replayed)
 
     async def CreateCampaign(
         self, request: pb.CreateCampaignRequest, context: Context
     ) -> pb.CreateCampaignResponse:
         """Create a campaign."""
         written, replayed = await self._programs.create_campaign(
-            caller().operator, loyalty_proto.written_campaign(request.campaign)
+            caller().operator, program_proto.written_campaign(request.campaign)
         )
         return pb.CreateCampaignResponse(
-            campaign=loyalty_proto.campaign(written), replayed=replayed
+            campaign=program_proto.campaign(written), replayed=replayed
         )
 
     async def GetCampaign(
@@ -54,7 +54,7 @@ class ProgramServicer(ProgramServiceServicer):
     ) -> pb.GetCampaignResponse:
         """Return a campaign."""
         written = await self._programs.campaign(caller().operator, request.campaign_id)
-        return pb.GetCampaignResponse(campaign=loyalty_proto.campaign(written))
+        return pb.GetCampaignResponse(campaign=program_proto.campaign(written))
 
     async def ListCampaigns(
         self, request: pb.ListCampaignsRequest, context: Context
@@ -65,7 +65,7 @@ class ProgramServicer(ProgramServiceServicer):
             caller().operator, active_time, request.page_size, request.page_token
         )
         return pb.ListCampaignsResponse(
-            campaigns=map(loyalty_proto.campaign, page), next_page_token=token
+            campaigns=map(program_proto.campaign, page), next_page_token=token
         )
 
     async def EndCampaign(
@@ -75,4 +75,4 @@ class ProgramServicer(ProgramServiceServicer):
         written, replayed = await self._programs.end_campaign(
             caller().operator, request.campaign_id
         )
-        return pb.EndCampaignResponse(campaign=loyalty_proto.campaign(written), replayed=replayed)
+        return pb.EndCampaignResponse(campaign=program_proto.campaign(written), replayed=replayed)

@@ -8,8 +8,8 @@ from purser.loyalty.v1 import loyalty_pb2
 from purser.loyalty.v1 import refund_service_pb2 as pb
 from purser.type.v1.money_pb2 import Money
 from purser_server.domain.decimals import parse_quantity, quantity_text
-from purser_server.domain.refunding import RefundPurchase, StoredRefund
-from purser_server.domain.refunds import RefundedLine, RefundLineItem, RefundRequest
+from purser_server.domain.refunding import RefundedLine, RefundLineItem, RefundRequest
+from purser_server.domain.refunds import RefundPurchase, StoredRefund
 from purser_server.rpc.checks import time_of
 from purser_server.rpc.content import content_of
 from purser_server.rpc.to_proto import timestamp

@@ -9,7 +9,7 @@ from sqlalchemy import TextualSelect, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from purser_server.domain.refunding import StoredRefund, refund_of
+from purser_server.domain.refunds import StoredRefund, refund_of
 from purser_server.domain.transactions import TransactionState, TransactionType
 from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.rows import transaction_from_row

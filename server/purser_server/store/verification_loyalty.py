@@ -1,6 +1,6 @@
 """Checks of rewards and refunds: what was told of them against what was posted, and what is owed.
 
-Figures of a reward and of a refund are in the JSON that `reward_rows` and `domain.refunding` write.
+Figures of a reward and of a refund are in the JSON that `reward_rows` and `domain.refunds` write.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from purser_server.domain.points_commands import (
     ReleaseHold,
 )
 from purser_server.domain.prizes import PrizeCommand
-from purser_server.domain.refunding import RefundPurchase
+from purser_server.domain.refunds import RefundPurchase
 from purser_server.domain.rewards import EarnReward, StoredReward
 from purser_server.domain.transactions import Transaction, TransactionType
 from purser_server.ledger.ports import Request, RoundKey

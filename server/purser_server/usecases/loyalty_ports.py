@@ -15,7 +15,7 @@ from purser_server.domain.prize_cashbacks import CashbackState, PrizeCashback
 from purser_server.domain.prizes import Prize, PrizeState
 from purser_server.domain.programs import Campaign, Program, WrittenCampaign, WrittenProgram
 from purser_server.domain.redemptions import Redemption
-from purser_server.domain.refunding import StoredRefund
+from purser_server.domain.refunds import StoredRefund
 from purser_server.domain.rewards import StoredReward
 from purser_server.domain.transactions import Transaction, TransactionType
 

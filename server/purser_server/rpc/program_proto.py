@@ -1,4 +1,4 @@
-"""Requests of loyalty become the domain's values, and those messages. Both ways of conversion."""
+"""Programs and campaigns between messages and the domain, in both directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The form of loyalty's requests: the part of the table in `limits` that is theirs."""
+"""The form of requests about programs: the part of the table in `limits` that is theirs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CAMPAIGN = loyalty.inside(
     ("min_amount", loyalty.optional(checks.money)),
 )
 
-LOYALTY_FIELDS: Mapping[type[Message], tuple[tuple[str, checks.Check], ...]] = {
+PROGRAM_FIELDS: Mapping[type[Message], tuple[tuple[str, checks.Check], ...]] = {
     program_service_pb2.GetProgramRequest: (),
     program_service_pb2.UpdateProgramRequest: (("program", _PROGRAM),),
     program_service_pb2.CreateCampaignRequest: (("campaign", _CAMPAIGN),),
