@@ -76,11 +76,11 @@ async def server(postgres: EmbeddedPostgres) -> AsyncIterator[PurserProcess]:
     assert "Traceback" not in errors, errors
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def second_server(
     postgres: EmbeddedPostgres, server: PurserProcess
 ) -> AsyncIterator[PurserProcess]:
-    """Another server process on the same database."""
+    """Another server process on the same database, gone when the next file begins."""
     async with PurserProcess("--database-url", postgres.url) as process:
         yield process
         errors = process.errors.decode()

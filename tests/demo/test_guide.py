@@ -26,7 +26,7 @@ from purser.loyalty.v1.refund_service_pb2 import RefundRequest, RefundResponse
 from purser.wallet.v1.wallet_pb2 import RollbackOutcome, TransactionState, WinType
 from purser_server import cli
 from purser_server.domain.outcomes import Alert
-from purser_server.domain.prize_cashbacks import PLAYER_MESSAGES, CashbackState
+from purser_server.domain.prize_cashbacks import PLAYER_MESSAGES, PrizeCashbackState
 from purser_server.domain.prizes import PrizeState
 from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
@@ -186,7 +186,7 @@ async def test_python_of_prizes_runs(casino: Client, installation: Installation)
 
 def test_the_page_of_prizes_names_every_state_and_every_reason_with_words() -> None:
     page = (GUIDE / "prizes.md").read_text()
-    for name in (*PrizeState.__members__, *CashbackState.__members__, *PLAYER_MESSAGES):
+    for name in (*PrizeState.__members__, *PrizeCashbackState.__members__, *PLAYER_MESSAGES):
         assert f"`{name}`" in page, name
 
 

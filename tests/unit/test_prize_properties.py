@@ -18,7 +18,7 @@ from purser_server.domain.outcomes import CallbackOutcome, Phase, Report
 from purser_server.domain.pending import Pending
 from purser_server.domain.players import PlayerStatus
 from purser_server.domain.points import NEVER
-from purser_server.domain.prize_cashbacks import CashbackState, cashback_of
+from purser_server.domain.prize_cashbacks import PrizeCashbackState, cashback_of
 from purser_server.domain.prizes import GrantPrize, PrizeCommand, PrizeState, ReturnPrize, ShipPrize
 from purser_server.domain.transactions import TransactionState
 from purser_server.ledger.batch import Batch, Group
@@ -83,7 +83,7 @@ class World:
         """Calls that were sent, and may arrive at the casino at any time."""
         self.heard: list[tuple[Pending, Report]] = []
         """Answers that may reach Purser a second time, or at last."""
-        self.told: dict[tuple[int, str], CashbackState] = {}
+        self.told: dict[tuple[int, str], PrizeCashbackState] = {}
         self.shipped: set[tuple[int, str]] = set()
         for operator in (TRANSFER, SEAMLESS):
             for number, prize in enumerate(PRIZES[:-1]):
@@ -120,13 +120,13 @@ class World:
         if result.pending is not None and not result.replayed:
             self.sent.append(result.pending)
 
-    def hear(self, key: tuple[int, str], state: CashbackState) -> None:
+    def hear(self, key: tuple[int, str], state: PrizeCashbackState) -> None:
         """Note what a caller hears: what is final stays, but for what the casino lets stand."""
-        before = self.told.get(key, CashbackState.PENDING)
+        before = self.told.get(key, PrizeCashbackState.PENDING)
         may_be_now = {before}
-        if before is CashbackState.FAILED:
-            may_be_now.add(CashbackState.CONFIRMED)
-        assert before is CashbackState.PENDING or state in may_be_now, (before, state)
+        if before is PrizeCashbackState.FAILED:
+            may_be_now.add(PrizeCashbackState.CONFIRMED)
+        assert before is PrizeCashbackState.PENDING or state in may_be_now, (before, state)
         self.told[key] = state
 
     def grant(self, operator: int, prize: str, lives: int | None) -> None:
@@ -265,7 +265,7 @@ class World:
             found = self.store.find(operator, id_)
             assert found is not None
             self.hear((operator, id_), cashback_of(found, None).state)
-        assert CashbackState.PENDING not in self.told.values()
+        assert PrizeCashbackState.PENDING not in self.told.values()
 
 
 KINDS = (

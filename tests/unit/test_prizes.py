@@ -17,8 +17,8 @@ from purser_server.domain.players import PlayerStatus
 from purser_server.domain.points import NEVER
 from purser_server.domain.prize_cashbacks import (
     PLAYER_MESSAGES,
-    CashbackState,
     PrizeCashback,
+    PrizeCashbackState,
     casino_unheard,
     player_message,
     replay_return,
@@ -201,14 +201,14 @@ REFUSED, ROLLED_BACK = TransactionState.REFUSED, TransactionState.ROLLED_BACK
 UNDONE = transaction_rolled_back("c", "")
 
 MEANINGS = {
-    "paid": (returned(TransactionState.COMPLETED), None, CashbackState.CONFIRMED),
-    "being asked": (returned(TransactionState.PENDING), Phase.SENDING, CashbackState.PENDING),
-    "being undone": (returned(TransactionState.PENDING), Phase.UNDOING, CashbackState.FAILED),
-    "undone": (returned(ROLLED_BACK, UNDONE), None, CashbackState.FAILED),
-    "denied by us": (returned(REFUSED, SUSPENDED), None, CashbackState.DENIED),
-    "denied by the casino": (returned(REFUSED, REFUSED_BY_CASINO), None, CashbackState.DENIED),
-    "never asked": (returned(REFUSED, casino_unheard("c")), None, CashbackState.FAILED),
-    "found refused": (returned(REFUSED, HAD_BEEN_REFUSED), None, CashbackState.FAILED),
+    "paid": (returned(TransactionState.COMPLETED), None, PrizeCashbackState.CONFIRMED),
+    "being asked": (returned(TransactionState.PENDING), Phase.SENDING, PrizeCashbackState.PENDING),
+    "being undone": (returned(TransactionState.PENDING), Phase.UNDOING, PrizeCashbackState.FAILED),
+    "undone": (returned(ROLLED_BACK, UNDONE), None, PrizeCashbackState.FAILED),
+    "denied by us": (returned(REFUSED, SUSPENDED), None, PrizeCashbackState.DENIED),
+    "denied by the casino": (returned(REFUSED, REFUSED_BY_CASINO), None, PrizeCashbackState.DENIED),
+    "never asked": (returned(REFUSED, casino_unheard("c")), None, PrizeCashbackState.FAILED),
+    "found refused": (returned(REFUSED, HAD_BEEN_REFUSED), None, PrizeCashbackState.FAILED),
 }
 
 
@@ -217,7 +217,7 @@ def test_the_state_of_a_cashback_follows_from_its_transaction(what: str) -> None
     transaction, phase, state = MEANINGS[what]
     cashback = PrizeCashback(transaction, phase)
     assert cashback.state is state
-    came_to_nothing = state in (CashbackState.DENIED, CashbackState.FAILED)
+    came_to_nothing = state in (PrizeCashbackState.DENIED, PrizeCashbackState.FAILED)
     assert (cashback.refusal is not None) == came_to_nothing
     assert bool(player_message(cashback, {})) == came_to_nothing
 

@@ -13,7 +13,7 @@ from purser_server.domain.transactions import Transaction, TransactionState, Tra
 from purser_server.domain.values import Number, value
 
 
-class CashbackState(Number):
+class PrizeCashbackState(Number):
     """What came of a request to return a prize; the numbers are those of the contract."""
 
     CONFIRMED = 1
@@ -30,22 +30,22 @@ class PrizeCashback:
     phase: Phase | None = None
 
     @property
-    def state(self) -> CashbackState:
+    def state(self) -> PrizeCashbackState:
         """What came of it."""
         match self.transaction.state:
             case TransactionState.COMPLETED:
-                return CashbackState.CONFIRMED
+                return PrizeCashbackState.CONFIRMED
             case TransactionState.PENDING:
                 is_undoing = self.phase is Phase.UNDOING
-                return CashbackState.FAILED if is_undoing else CashbackState.PENDING
+                return PrizeCashbackState.FAILED if is_undoing else PrizeCashbackState.PENDING
             case TransactionState.REFUSED if not _was_unheard(self.transaction):
-                return CashbackState.DENIED
-        return CashbackState.FAILED
+                return PrizeCashbackState.DENIED
+        return PrizeCashbackState.FAILED
 
     @property
     def refusal(self) -> Refusal | None:
         """Why it came to nothing; None where it did not."""
-        if self.state is CashbackState.FAILED and self.phase is not None:
+        if self.state is PrizeCashbackState.FAILED and self.phase is not None:
             return casino_unreachable(self.transaction.transaction_id, is_sent=True)
         return self.transaction.refusal
 
@@ -111,8 +111,8 @@ def player_message(cashback: PrizeCashback, own: Mapping[str, str]) -> str:
     A FAILED one has the words of CASINO_UNREACHABLE, however it was settled since.
     """
     refusal = cashback.refusal
-    if refusal is None or cashback.state is CashbackState.CONFIRMED:
+    if refusal is None or cashback.state is PrizeCashbackState.CONFIRMED:
         return ""
-    is_failed = cashback.state is CashbackState.FAILED
+    is_failed = cashback.state is PrizeCashbackState.FAILED
     reason = Reason.CASINO_UNREACHABLE if is_failed else refusal.reason
     return own.get(reason, "") or PLAYER_MESSAGES.get(reason, _ANY_OTHER)

@@ -61,7 +61,7 @@ class PrizeCashbackServicer(PrizeCashbackServiceServicer):
     ) -> pb.RequestPrizeCashbackResponse:
         """Return a prize for money."""
         asked = ReturnPrize(request.transaction_id, request.player_id, request.prize_id)
-        told = await self._prizes.take_back(caller().operator, asked)
+        told = await self._prizes.request_cashback(caller().operator, asked)
         return pb.RequestPrizeCashbackResponse(
             prize_cashback=prize_proto.prize_cashback(told), replayed=told.replayed
         )

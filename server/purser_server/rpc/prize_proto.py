@@ -8,12 +8,12 @@ from purser.loyalty.v1 import loyalty_pb2
 from purser.loyalty.v1 import prize_cashback_service_pb2 as pb
 from purser.type.v1.money_pb2 import Money
 from purser_server.domain.points import NEVER
-from purser_server.domain.prize_cashbacks import CashbackState
+from purser_server.domain.prize_cashbacks import PrizeCashbackState
 from purser_server.domain.prizes import GrantPrize, Prize, PrizeState
 from purser_server.rpc import to_proto
 from purser_server.rpc.checks import time_of
 from purser_server.rpc.status import error_of
-from purser_server.usecases.loyalty_ports import CashbackFilter, PrizeFilter
+from purser_server.usecases.loyalty_ports import PrizeCashbackFilter, PrizeFilter
 from purser_server.usecases.prizes import Told
 
 
@@ -35,10 +35,10 @@ def prize_filter(request: pb.ListPrizesRequest) -> PrizeFilter:
     return PrizeFilter(request.player_id, tuple(PrizeState(state) for state in request.states))
 
 
-def cashback_filter(request: pb.ListPrizeCashbacksRequest) -> CashbackFilter:
-    """Return which requests to return prizes are asked for."""
-    states = tuple(CashbackState(state) for state in request.states)
-    return CashbackFilter(request.player_id, request.prize_id, states)
+def cashback_filter(request: pb.ListPrizeCashbacksRequest) -> PrizeCashbackFilter:
+    """Tell which requests to return prizes are asked for."""
+    states = tuple(PrizeCashbackState(state) for state in request.states)
+    return PrizeCashbackFilter(request.player_id, request.prize_id, states)
 
 
 def prize(of: Prize, now: datetime) -> loyalty_pb2.Prize:
@@ -56,7 +56,7 @@ def prize(of: Prize, now: datetime) -> loyalty_pb2.Prize:
 
 
 def prize_cashback(told: Told) -> loyalty_pb2.PrizeCashback:
-    """Return a request to return a prize."""
+    """Return what became of a request to return a prize."""
     of = told.cashback
     refusal = of.refusal
     return loyalty_pb2.PrizeCashback(

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from purser_server.domain.outcomes import CallbackOutcome, Phase
-from purser_server.domain.prize_cashbacks import CashbackState, PrizeCashback, cashback_of
+from purser_server.domain.prize_cashbacks import PrizeCashback, PrizeCashbackState, cashback_of
 from purser_server.domain.prizes import Prize, PrizeState
 from purser_server.domain.transactions import TransactionState, TransactionType
 from purser_server.store.engine import again_when_cut, reading
@@ -23,7 +23,7 @@ from purser_server.store.statements import (
     TRANSACTION_JOINS,
 )
 from purser_server.store.tables import operators
-from purser_server.usecases.loyalty_ports import CashbackFilter, PrizeFilter
+from purser_server.usecases.loyalty_ports import PrizeCashbackFilter, PrizeFilter
 
 _PRIZE = int(TransactionType.PRIZE_CASHBACK)
 
@@ -54,16 +54,16 @@ _PENDING_ONE = text(f"{_PENDING} AND p.transaction_id = :id")
 
 # As `domain.prize_cashbacks` tells the state of one.
 _FINAL_STATE = f"""
-CASE WHEN t.state = {int(TransactionState.COMPLETED)} THEN {int(CashbackState.CONFIRMED)}
+CASE WHEN t.state = {int(TransactionState.COMPLETED)} THEN {int(PrizeCashbackState.CONFIRMED)}
      WHEN t.state = {int(TransactionState.REFUSED)}
           AND t.detail #>> '{{refusal,0}}' <> 'CASINO_UNREACHABLE'
           AND t.detail #>> '{{refusal,2,outcome}}'
               IS DISTINCT FROM '{CallbackOutcome.NOTHING_TO_ROLL_BACK.name}'
-     THEN {int(CashbackState.DENIED)} ELSE {int(CashbackState.FAILED)} END
+     THEN {int(PrizeCashbackState.DENIED)} ELSE {int(PrizeCashbackState.FAILED)} END
 """
 _PENDING_STATE = (
-    f"CASE WHEN p.phase = {int(Phase.UNDOING)} THEN {int(CashbackState.FAILED)}"
-    f" ELSE {int(CashbackState.PENDING)} END"
+    f"CASE WHEN p.phase = {int(Phase.UNDOING)} THEN {int(PrizeCashbackState.FAILED)}"
+    f" ELSE {int(PrizeCashbackState.PENDING)} END"
 )
 
 
@@ -114,7 +114,7 @@ class PostgresPrizes:
 
     @again_when_cut
     async def cashbacks(
-        self, operator: int, only: CashbackFilter, before: int | None, limit: int
+        self, operator: int, only: PrizeCashbackFilter, before: int | None, limit: int
     ) -> Sequence[PrizeCashback]:
         """Return requests to return prizes, newest first, from before a number."""
         async with reading(self._engine) as connection:
@@ -147,7 +147,7 @@ async def _pending_one(connection: AsyncConnection, values: dict[str, Any]) -> P
 async def _final(
     connection: AsyncConnection,
     operator: int,
-    only: CashbackFilter,
+    only: PrizeCashbackFilter,
     before: int | None,
     limit: int,
 ) -> list[PrizeCashback]:
@@ -167,7 +167,7 @@ async def _final(
 async def _pending(
     connection: AsyncConnection,
     operator: int,
-    only: CashbackFilter,
+    only: PrizeCashbackFilter,
     before: int | None,
     limit: int,
 ) -> list[PrizeCashback]:
@@ -186,7 +186,7 @@ def _as_pending(row: Any) -> PrizeCashback:
     return cashback_of(pending.transaction, pending)
 
 
-def _conditions(table: str, only: CashbackFilter, state: str) -> list[tuple[str, str, Any]]:
+def _conditions(table: str, only: PrizeCashbackFilter, state: str) -> list[tuple[str, str, Any]]:
     found: list[tuple[str, str, Any]] = []
     if only.player_id:
         found.append((_player(table), "player_id", only.player_id))

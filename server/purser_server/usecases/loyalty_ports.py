@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from purser_server.domain.points import Hold, Points
-from purser_server.domain.prize_cashbacks import CashbackState, PrizeCashback
+from purser_server.domain.prize_cashbacks import PrizeCashback, PrizeCashbackState
 from purser_server.domain.prizes import Prize, PrizeState
 from purser_server.domain.programs import Campaign, Program, WrittenCampaign, WrittenProgram
 from purser_server.domain.redemptions import Redemption
@@ -113,12 +113,12 @@ class PrizeFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class CashbackFilter:
+class PrizeCashbackFilter:
     """Which requests to return prizes to list; empty means: all."""
 
     player_id: str = ""
     prize_id: str = ""
-    states: tuple[CashbackState, ...] = ()
+    states: tuple[PrizeCashbackState, ...] = ()
 
 
 class PrizeStore(Protocol):
@@ -133,10 +133,10 @@ class PrizeStore(Protocol):
         """Return prizes, each with the time as of which it was read, newest first."""
 
     async def cashback(self, operator: int, transaction_id: str) -> PrizeCashback | None:
-        """Return a request to return a prize."""
+        """Return what became of a request to return a prize."""
 
     async def cashbacks(
-        self, operator: int, only: CashbackFilter, before: int | None, limit: int
+        self, operator: int, only: PrizeCashbackFilter, before: int | None, limit: int
     ) -> Sequence[PrizeCashback]:
         """Return requests to return prizes, newest first, from before a number."""
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from purser_server.domain.decisions import PrizeAnswer
 from purser_server.domain.errors import RefusedError, accepted
 from purser_server.domain.prize_cashbacks import (
-    CashbackState,
     PrizeCashback,
+    PrizeCashbackState,
     cashback_of,
     player_message,
 )
@@ -24,7 +24,7 @@ from purser_server.domain.prizes import (
 from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
-from purser_server.usecases.loyalty_ports import CashbackFilter, PrizeFilter, PrizeStore
+from purser_server.usecases.loyalty_ports import PrizeCashbackFilter, PrizeFilter, PrizeStore
 from purser_server.usecases.movements import Movements
 from purser_server.usecases.pages import AskedPage
 
@@ -67,21 +67,24 @@ class Prizes:
         found = await self._store.prizes(operator, only, asked.position, asked.limit + 1)
         return asked.cut(found, lambda prize_at: prize_at[0].number)
 
-    async def take_back(self, operator: int, asked: ReturnPrize) -> Told:
+    async def request_cashback(self, operator: int, asked: ReturnPrize) -> Told:
         """Return a prize for money. Raises RefusedError where nothing was stored."""
         answer = await self._movements.execute(operator, asked)
         cashback = cashback_of(answer.transaction, answer.pending)
         return await self._told(operator, cashback, replayed=answer.replayed)
 
     async def cashback(self, operator: int, transaction_id: str) -> Told:
-        """Return a request to return a prize. Raises RefusedError: TRANSACTION_NOT_FOUND."""
+        """Return what became of a request to return a prize.
+
+        Raises RefusedError: TRANSACTION_NOT_FOUND.
+        """
         found = await self._store.cashback(operator, transaction_id)
         if found is None:
             raise RefusedError(transaction_not_found(transaction_id))
         return await self._told(operator, found)
 
     async def cashbacks(
-        self, operator: int, only: CashbackFilter, page_size: int, token: str
+        self, operator: int, only: PrizeCashbackFilter, page_size: int, token: str
     ) -> tuple[Sequence[Told], str]:
         """Return a page of requests to return prizes, newest first, and the next page's token."""
         asked = AskedPage(("prize_cashbacks", operator, only), page_size, token, int)
@@ -100,7 +103,7 @@ class Prizes:
         self, operator: int, cashbacks: Sequence[PrizeCashback]
     ) -> Mapping[str, str]:
         """Return the operator's texts, if any of these cashbacks needs one."""
-        came_to_nothing = {CashbackState.DENIED, CashbackState.FAILED}
+        came_to_nothing = {PrizeCashbackState.DENIED, PrizeCashbackState.FAILED}
         if came_to_nothing.isdisjoint(cashback.state for cashback in cashbacks):
             return {}
         return await self._store.player_messages(operator)
