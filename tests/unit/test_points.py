@@ -20,10 +20,10 @@ from purser_server.domain.points import (
     TakenFrom,
     add,
     capture,
+    catch_up,
     hold,
     release,
     restore,
-    settle,
     spend,
     take_back,
 )
@@ -61,35 +61,35 @@ def test_points_are_available_and_expired_exactly_at_their_time() -> None:
 
     assert (points.available(day(1) - moment), points.pending(day(1) - moment)) == (0, 10)
     assert (points.available(day(1)), points.pending(day(1))) == (10, 0)
-    assert settle(points, day(2) - moment).points.total == 10
-    settled = settle(points, day(2))
-    assert settled.points.total == 0
-    assert [part.points for part in settled.expired] == [10]
+    assert catch_up(points, day(2) - moment).points.total == 10
+    caught_up = catch_up(points, day(2))
+    assert caught_up.points.total == 0
+    assert [part.points for part in caught_up.expired] == [10]
 
 
 def test_what_becomes_available_pays_debt_even_if_it_has_expired_since() -> None:
     points = having(lot(1, 10, available=1, expires=2), lot(2, 5, available=3), debt=12)
 
-    settled = settle(points, day(4))
+    caught_up = catch_up(points, day(4))
 
-    assert settled.points.debt == 0
-    assert left(settled.points) == {2: 3}
-    assert settled.expired == ()
+    assert caught_up.points.debt == 0
+    assert left(caught_up.points) == {2: 3}
+    assert caught_up.expired == ()
 
 
 def test_where_nothing_is_due_nothing_is_made_anew() -> None:
     points = having(*(lot(number, 10, available=number, expires=90) for number in range(50)))
-    assert settle(points, day(60)).points is points
-    assert settle(points, day(90)).points == having()
+    assert catch_up(points, day(60)).points is points
+    assert catch_up(points, day(90)).points == having()
 
 
 def test_a_hold_keeps_points_from_expiring_until_it_lapses() -> None:
     points, parts = _spent(having(lot(1, 10, expires=2)), 6)
     points = hold(points, Hold("h", parts, day(5), NOON))
 
-    during = settle(points, day(3)).points
+    during = catch_up(points, day(3)).points
     assert (during.held, during.available(day(3)), during.total) == (6, 0, 6)
-    after = settle(points, day(5))
+    after = catch_up(points, day(5))
     assert [lapsed.state for lapsed in after.lapsed] == [HoldState.EXPIRED]
     assert after.points.total == 0
     assert sum(part.points for part in after.expired) == 10
@@ -97,7 +97,7 @@ def test_a_hold_keeps_points_from_expiring_until_it_lapses() -> None:
 
 def test_points_of_a_lapsed_hold_that_have_not_expired_may_be_spent_again() -> None:
     points, parts = _spent(having(lot(1, 10, expires=9)), 6)
-    points = settle(hold(points, Hold("h", parts, day(5), NOON)), day(5)).points
+    points = catch_up(hold(points, Hold("h", parts, day(5), NOON)), day(5)).points
     assert left(points) == {1: 10}
     assert not points.holds
 
@@ -212,12 +212,12 @@ class Ledger:
     number: int = 0
     spent: list[tuple[Part, ...]] = field(default_factory=list)
 
-    def settle(self) -> None:
-        settled = settle(self.points, self.now)
-        for part in settled.expired:
+    def catch_up(self) -> None:
+        caught_up = catch_up(self.points, self.now)
+        for part in caught_up.expired:
             assert part.expire_time <= self.now
-        self.balance -= sum(part.points for part in settled.expired)
-        self.points = settled.points
+        self.balance -= sum(part.points for part in caught_up.expired)
+        self.points = caught_up.points
 
     def earn(self, points: int, wait: int, lives: int) -> None:
         self.number += 1
@@ -253,7 +253,7 @@ class Ledger:
             self.spent.append(parts)
         else:
             self.points = release(self.points, first.hold_id, self.now)
-            self.settle()
+            self.catch_up()
 
     def restore(self) -> None:
         if self.spent:
@@ -293,7 +293,7 @@ def test_lots_and_holds_less_debt_are_the_balance_whatever_happens(
 ) -> None:
     ledger = Ledger()
     for name, *words in schedule:
-        ledger.settle()
+        ledger.catch_up()
         if name == "wait":
             ledger.now += timedelta(days=words[0])
         elif name == "spend":
@@ -309,15 +309,15 @@ def test_lots_and_holds_less_debt_are_the_balance_whatever_happens(
         )
         assert points.debt >= 0
         assert all(lot.points > 0 for lot in points.lots)
-        settled = settle(points, ledger.now).points
-        assert not (settled.debt and settled.available(ledger.now))
+        caught_up = catch_up(points, ledger.now).points
+        assert not (caught_up.debt and caught_up.available(ledger.now))
     # However often somebody looks in between, later is the same.
     end = ledger.now + timedelta(days=sum(looks))
-    at_once = settle(ledger.points, end).points
-    ledger.settle()
+    at_once = catch_up(ledger.points, end).points
+    ledger.catch_up()
     for days in looks:
         ledger.now += timedelta(days=days)
-        ledger.settle()
+        ledger.catch_up()
     assert sorted(left(ledger.points).items()) == sorted(left(at_once).items())
     assert replace(ledger.points, lots=(), holds=()) == replace(at_once, lots=(), holds=())
 

@@ -1,4 +1,4 @@
-"""Open cases: movements that wait for a person's decision, and how cases ended (semantics 4.8)."""
+"""Open cases: movements that wait for a person's decision, and how cases ended."""
 
 from __future__ import annotations
 

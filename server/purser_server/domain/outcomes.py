@@ -161,7 +161,7 @@ class Movement:
 
 
 def judge(movement: Movement, report: Report) -> Verdict:
-    """Tell what a report means for a movement (semantics 4.3 to 4.6)."""
+    """Tell what a report means for a movement (casino_callback_service.proto tells each)."""
     if report.phase is Phase.UNDOING:
         return _judge_undoing(movement, report)
     if movement.type is TransactionType.ROLLBACK:

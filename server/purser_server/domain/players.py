@@ -1,4 +1,4 @@
-"""Players: their statuses, and what each status allows (the table of the wallet's semantics)."""
+"""Players: their statuses, and what each status allows."""
 
 from __future__ import annotations
 

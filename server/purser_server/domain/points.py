@@ -2,10 +2,11 @@
 
 What the ledger keeps of a player is one balance, the total. Here is how it divides: points lie in
 lots, parts of lots are set aside by holds, and what was taken beyond all lots is debt. At every
-moment: lots + held - debt = total. The rules are those of sections 5 and 6 of the semantics.
+moment: lots + held - debt = total. The rules are told by PointsService
+and RefundService.
 
-Everything happens exactly at its time. Nobody has to be there: whoever looks later settles first
-what has happened since, in the order of time.
+Everything happens exactly at its time. Nobody has to be there: whoever looks later first catches
+up with what has happened since, in the order of time.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Lot:
     expire_time: datetime = NEVER
 
     def is_available(self, now: datetime) -> bool:
-        """Tell whether its points may be spent; whether they have expired was settled before."""
+        """Tell whether its points may be spent; whether they have expired was seen to before."""
         return self.available_time <= now
 
 
@@ -84,7 +85,7 @@ class Hold:
 
 @value
 class Points:
-    """All points of a player, settled up to some moment. `holds` are the active ones."""
+    """All points of a player, as of some moment. `holds` are the active ones."""
 
     lots: tuple[Lot, ...] = ()
     holds: tuple[Hold, ...] = ()
@@ -119,15 +120,15 @@ def points_of(lots: Iterable[Lot], holds: Iterable[Hold], total: int) -> Points:
 
 
 @value
-class Settled:
-    """What became of a player's points since they were last settled."""
+class CaughtUp:
+    """What became of a player's points since somebody last looked."""
 
     points: Points
     expired: tuple[Part, ...]
     lapsed: tuple[Hold, ...]
 
 
-def settle(points: Points, now: datetime) -> Settled:
+def catch_up(points: Points, now: datetime) -> CaughtUp:
     """Let happen what is due: holds lapse, lots become available and pay debt, lots expire.
 
     In the order of time; of one moment in this order, but what is past its time pays no debt.
@@ -144,7 +145,7 @@ def settle(points: Points, now: datetime) -> Settled:
         points = _pay_as_available(points, since, until)
     gone = [lot for lot in points.lots if lot.expire_time <= now]
     expired = tuple(_part(lot, lot.points) for lot in sorted(gone, key=_by_expiry))
-    return Settled(_without(points, expired) if expired else points, expired, tuple(lapsed))
+    return CaughtUp(_without(points, expired) if expired else points, expired, tuple(lapsed))
 
 
 def _pay_as_available(points: Points, since: datetime, until: datetime) -> Points:
@@ -189,7 +190,7 @@ def hold(points: Points, new: Hold) -> Points:
 
 
 def release(points: Points, hold_id: str, now: datetime) -> Points:
-    """Give back what an active hold sets aside; what is past its time is expired by `settle`."""
+    """Give back what an active hold sets aside; what is past its time is expired by `catch_up`."""
     found = next(hold for hold in points.holds if hold.hold_id == hold_id)
     return pay_debt(_released(points, found), now)
 
@@ -266,7 +267,7 @@ class Claim:
 def take_back(
     points: Points, claim: Claim, policy: NegativeBalancePolicy, now: datetime
 ) -> tuple[Points, TakenFrom]:
-    """Take points back that an order earned, as far as the policy goes (semantics 6.5).
+    """Take points back that an order earned, as far as the policy goes (RefundService).
 
     From the order's own pending lot, then its own available lot, then the player's other available
     lots, then as debt. What has expired unspent is neither taken nor owed.

@@ -102,7 +102,7 @@ def take_points(
 
 
 def take_cash(rewarded: StoredReward, wanted: int, in_wallet: int) -> TakenFrom:
-    """Return where reversed cash comes from, as far as the reward's policy goes (semantics 6.6).
+    """Return where reversed cash comes from, as far as the reward's policy goes (RefundService).
 
     What was not paid, yet or ever, is cancelled. Of the rest no more is taken than `in_wallet`, in
     minor units; what is left is owed, or falls short.

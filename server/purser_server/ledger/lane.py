@@ -117,12 +117,12 @@ class Lane:
     async def _serve(self, taken: Taken) -> None:
         """Write what was taken and answer its callers; whatever happens, each gets an answer."""
         try:
-            taken.answer(await self._settle(taken.groups))
+            taken.answer(await self._write_or_halve(taken.groups))
         except Exception as error:
             _log.exception("a flush failed in a way that no rule foresees")
             taken.fail(error)
 
-    async def _settle(self, groups: Sequence[Group]) -> list[list[Result]]:
+    async def _write_or_halve(self, groups: Sequence[Group]) -> list[list[Result]]:
         """Flush; halve what PostgreSQL refuses, so that one bad value costs only its own group."""
         try:
             return await self._flush(groups)
@@ -130,7 +130,10 @@ class Lane:
             if len(groups) == 1:
                 return [_poisoned(groups[0], error)]
         half = len(groups) // 2
-        return [*await self._settle(groups[:half]), *await self._settle(groups[half:])]
+        return [
+            *await self._write_or_halve(groups[:half]),
+            *await self._write_or_halve(groups[half:]),
+        ]
 
     async def _flush(self, groups: Sequence[Group]) -> list[list[Result]]:
         """Write the groups once, through lost connections and other writers in the way."""

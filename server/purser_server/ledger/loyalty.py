@@ -65,7 +65,9 @@ class LoyaltyRules:
                 return id_reused(command.transaction_id, "type")
         if (operator, command.player_id) not in self._state.players:
             return player_not_found(command.player_id)
-        if not self._book.settle(operator, command.player_id) and not isinstance(command, PostDue):
+        if not self._book.catch_up(operator, command.player_id) and not isinstance(
+            command, PostDue
+        ):
             return overloaded("expiry")
         self._rewards.pay_due(operator, command.player_id)
         return self._decide[type(command)](operator, command)

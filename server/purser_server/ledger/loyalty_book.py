@@ -12,7 +12,7 @@ from typing import Any
 from purser_server.domain.accounts import POINTS
 from purser_server.domain.decisions import PointsResult
 from purser_server.domain.errors import Refusal
-from purser_server.domain.points import Hold, Part, Points, put_back, settle
+from purser_server.domain.points import Hold, Part, Points, catch_up, put_back
 from purser_server.domain.redemptions import Redemption
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
 from purser_server.ledger.loyalty_state import LoyaltyState
@@ -48,17 +48,17 @@ class LoyaltyBook:
 
     # -- time --------------------------------------------------------------------------------
 
-    def settle(self, operator: int, player_id: str) -> bool:
+    def catch_up(self, operator: int, player_id: str) -> bool:
         """Let happen what is due of a player's points, and post what has expired.
 
         False when more has expired than this flush may post: nothing else may be decided for the
         player then, and the next flush goes on.
         """
-        settled = settle(self.points(operator, player_id), self.state.now)
-        at_once = settled.expired[: max(self._unasked, 0)]
-        later = settled.expired[len(at_once) :]
-        self.loyalty.points[operator, player_id] = put_back(settled.points, later)
-        for lapsed in settled.lapsed:
+        caught_up = catch_up(self.points(operator, player_id), self.state.now)
+        at_once = caught_up.expired[: max(self._unasked, 0)]
+        later = caught_up.expired[len(at_once) :]
+        self.loyalty.points[operator, player_id] = put_back(caught_up.points, later)
+        for lapsed in caught_up.lapsed:
             self.keep_hold(operator, lapsed)
         for part in at_once:
             self._post_expiry(operator, player_id, part)

@@ -56,7 +56,7 @@ class PointsRules:
         self._loyalty = book.loyalty
 
     def post_due(self, _operator: int, command: PostDue) -> PointsResult:
-        """All that was due has been settled already; nobody waits for an answer."""
+        """All that was due has happened already; nobody waits for an answer."""
         nothing = self._book.transaction(TransactionType.POINTS_EXPIRY, "", command.player_id)
         return Answer(nothing, replayed=True)
 
@@ -100,7 +100,7 @@ class PointsRules:
         released = replace(held, state=HoldState.RELEASED)
         self._book.keep_hold(operator, released)
         # What was past its time while it was held expires now.
-        self._book.settle(operator, command.player_id)
+        self._book.catch_up(operator, command.player_id)
         return HoldAnswer(released, replayed=False)
 
     # -- movements ---------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from datetime import datetime
 from purser_server.domain.decisions import Answer, HoldAnswer
 from purser_server.domain.errors import RefusedError, accepted
 from purser_server.domain.players import player_not_found
-from purser_server.domain.points import Hold, Points, settle
+from purser_server.domain.points import Hold, Points, catch_up
 from purser_server.domain.points_commands import (
     PointsCommand,
     PostDue,
@@ -58,19 +58,19 @@ class PointsUse:
 
     async def balance(self, operator: int, player_id: str) -> PointsHeld:
         """Return a player's points now. Raises RefusedError: PLAYER_NOT_FOUND."""
-        stored, points = await self._settled(operator, player_id)
+        stored, points = await self._caught_up(operator, player_id)
         program = program_at(await self._programs.versions(operator), stored.now)
         return PointsHeld(points, stored.now, program, stored.earned_by, stored.cashback_owed)
 
-    async def _settled(self, operator: int, player_id: str) -> tuple[PlayerPoints, Points]:
+    async def _caught_up(self, operator: int, player_id: str) -> tuple[PlayerPoints, Points]:
         """Return what is stored of a player, and the points once all that is due is posted."""
         stored = await self._store.points(operator, player_id)
         if stored is None:
             raise RefusedError(player_not_found(player_id))
-        settled = settle(stored.points, stored.now)
-        if settled.expired or settled.lapsed:
+        caught_up = catch_up(stored.points, stored.now)
+        if caught_up.expired or caught_up.lapsed:
             await self._execute(operator, PostDue(player_id))
-        return stored, settled.points
+        return stored, caught_up.points
 
     async def history(
         self, operator: int, only: PointsFilter, page_size: int, token: str
@@ -80,7 +80,7 @@ class PointsUse:
         Raises RefusedError: PLAYER_NOT_FOUND.
         """
         asked = AskedPage(("points", operator, only), page_size, token, int)
-        await self._settled(operator, only.player_id)
+        await self._caught_up(operator, only.player_id)
         found = await self._store.history(operator, only, asked.position, asked.limit + 1)
         return asked.cut(found, lambda transaction: transaction.number)
 
@@ -97,7 +97,7 @@ class PointsUse:
             raise RefusedError(hold_not_found(hold_id))
         player_id, _ = found
         # A hold that has lapsed is told so, whether or not anybody has looked since.
-        await self._settled(operator, player_id)
+        await self._caught_up(operator, player_id)
         return await self._store.hold(operator, hold_id) or found
 
     async def release(self, operator: int, hold_id: str) -> tuple[str, HoldAnswer]:
