@@ -54,6 +54,7 @@ from purser_server.store.feed import PostgresFeed
 from purser_server.store.game_results import PostgresGameResults
 from purser_server.store.history import PostgresHistory
 from purser_server.store.migrate import NoLedgerError, migrate
+from purser_server.store.modes import PostgresModes
 from purser_server.store.operators import PostgresOperators
 from purser_server.store.pending import PostgresPending
 from purser_server.store.players import PostgresPlayers
@@ -314,7 +315,7 @@ def _make_seamless_mode(
     metrics: Metrics,
 ) -> _SeamlessMode:
     pending = PostgresPending(engine)
-    modes = Modes(pending)
+    modes = Modes(PostgresModes(engine))
     movements = SeamlessMovements(
         ledger,
         casinos,

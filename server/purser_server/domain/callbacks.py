@@ -37,3 +37,8 @@ class CallbackSettings:
     max_calls_in_flight: int = DEFAULT_CALLS_IN_FLIGHT
     tls: CallbackTls | None = None
     signing_secret: str = field(default="", repr=False)
+
+    @property
+    def is_seamless(self) -> bool:
+        """Whether the casino keeps the money: there is somebody to be called."""
+        return bool(self.target)

@@ -44,7 +44,7 @@ class Operator:
     @property
     def wallet_mode(self) -> WalletMode:
         """Who keeps the players' money: it follows from the callback's target."""
-        return mode_of(self.callback is not None and bool(self.callback.target))
+        return mode_of(self.callback is not None and self.callback.is_seamless)
 
 
 def mode_of(is_seamless: bool) -> WalletMode:

@@ -13,6 +13,7 @@ from purser_server.domain.transactions import (
     Transaction,
     TransactionState,
     TransactionType,
+    transaction_not_found,
 )
 from purser_server.domain.wallet import insufficient_funds
 
@@ -101,15 +102,6 @@ def bet_already_settled(bet: Transaction) -> Refusal:
         Reason.BET_ALREADY_SETTLED,
         f"bet {quoted(bet.transaction_id)} is settled: a win stands on it, or its round is closed",
         {"transaction_id": bet.transaction_id, "round_id": bet.round_id},
-    )
-
-
-def transaction_not_found(transaction_id: str) -> Refusal:
-    """Refuse because there is no such transaction, or it is another player's."""
-    return Refusal(
-        Reason.TRANSACTION_NOT_FOUND,
-        f"there is no transaction {quoted(transaction_id)}",
-        {"transaction_id": transaction_id},
     )
 
 

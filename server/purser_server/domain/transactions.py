@@ -7,7 +7,8 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any
 
-from purser_server.domain.errors import Refusal
+from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.ids import quoted
 from purser_server.domain.rounds import Round
 from purser_server.domain.values import Number, value
 
@@ -107,3 +108,12 @@ class Transaction:
         if self.balance_before is None:
             return self.casino_balance
         return self.balance_before + self.change
+
+
+def transaction_not_found(transaction_id: str) -> Refusal:
+    """Refuse because there is no such transaction, or it is another player's."""
+    return Refusal(
+        Reason.TRANSACTION_NOT_FOUND,
+        f"there is no transaction {quoted(transaction_id)}",
+        {"transaction_id": transaction_id},
+    )

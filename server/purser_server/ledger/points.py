@@ -33,8 +33,7 @@ from purser_server.domain.points_commands import (
 from purser_server.domain.programs import program_at
 from purser_server.domain.redemptions import Redemption
 from purser_server.domain.replay import first_difference_of, id_reused
-from purser_server.domain.rollbacks import transaction_not_found
-from purser_server.domain.transactions import Transaction, TransactionType
+from purser_server.domain.transactions import Transaction, TransactionType, transaction_not_found
 from purser_server.ledger.loyalty_book import LoyaltyBook
 from purser_server.ledger.ports import StoredHold
 

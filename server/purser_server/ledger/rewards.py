@@ -23,11 +23,11 @@ from purser_server.domain.rewards import (
     given_up,
     payment_of,
 )
-from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.domain.transactions import (
     Transaction,
     TransactionState,
     TransactionType,
+    transaction_not_found,
 )
 from purser_server.ledger.loyalty_book import LoyaltyBook
 from purser_server.ledger.own_ids import own_id

@@ -45,13 +45,13 @@ from purser_server.domain.outcomes import (
 )
 from purser_server.domain.pending import Pending, in_phase, put_off
 from purser_server.domain.replay import replay
-from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import (
     RollbackOutcome,
     Transaction,
     TransactionState,
     TransactionType,
+    transaction_not_found,
 )
 from purser_server.domain.wallet import transaction_rolled_back, wrong_mode
 from purser_server.ledger.own_ids import own_id

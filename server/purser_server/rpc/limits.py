@@ -13,7 +13,7 @@ from purser.admin.v1 import ledger_service_pb2, operator_service_pb2
 from purser.wallet.v1 import player_service_pb2, wallet_service_pb2
 from purser_server.domain.errors import Refusal, RefusedError
 from purser_server.domain.money import Currencies
-from purser_server.rpc import checks
+from purser_server.rpc import callback_checks, checks
 from purser_server.rpc.cashback_limits import CASHBACK_FIELDS
 from purser_server.rpc.points_limits import POINTS_FIELDS
 from purser_server.rpc.prize_limits import PRIZE_FIELDS
@@ -116,7 +116,7 @@ FIELDS: Mapping[type[Message], tuple[tuple[str, checks.Check], ...]] = {
         ("operator_id", checks.identifier),
         ("display_name", checks.text(0, checks.MAX_DISPLAY_NAME)),
         ("add_currencies", checks.declared_currencies),
-        ("callback", checks.callback),
+        ("callback", callback_checks.callback),
         ("player_messages", checks.player_messages),
     ),
     operator_service_pb2.CreateApiKeyRequest: (

@@ -1,20 +1,23 @@
-"""The change of an operator's mode: it binds every process at once, and never in the midst of play.
+"""Modes of operators, as they are and as they change: implements `usecases.ports.ModeStore`.
 
-Each flush locks the operator's journal end before it commits, and is not written when the mode is
-another than it was decided in. So whoever holds that row sees all that was done, and nothing is
-done beside.
+A change binds every process at once, and never comes in the midst of play. Each flush locks the
+operator's journal end before it commits, and is not written when the mode is another than it was
+decided in. So whoever holds that row sees all that was done, and nothing is done beside.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from purser_server.domain.accounts import AccountKind
-from purser_server.domain.callbacks import CallbackSettings
+from purser_server.domain.callbacks import CallbackSettings, CallbackTls
 from purser_server.domain.errors import RefusedError
 from purser_server.domain.operators import mode_change_blocked, mode_of
+from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.tables import (
     accounts,
     journal_ends,
@@ -23,6 +26,35 @@ from purser_server.store.tables import (
     players,
     rounds,
 )
+from purser_server.usecases.ports import Seamless
+
+
+class PostgresModes:
+    """Tells the modes of operators."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @again_when_cut
+    async def seamless(self, operator: int) -> Seamless | None:
+        """Return an operator's id and callback settings, or None in transfer mode."""
+        query = select(operators.c.operator_id, operators.c.callback).where(
+            operators.c.operator_no == operator
+        )
+        async with reading(self._engine) as connection:
+            row = (await connection.execute(query)).first()
+        callback = callback_from_json(row.callback) if row is not None else None
+        if row is None or callback is None or not callback.is_seamless:
+            return None
+        return Seamless(row.operator_id, callback)
+
+
+def callback_from_json(stored: dict[str, Any] | None) -> CallbackSettings | None:
+    """Return callback settings as they were stored."""
+    if stored is None:
+        return None
+    tls = CallbackTls(**stored["tls"]) if stored["tls"] is not None else None
+    return CallbackSettings(**{**stored, "tls": tls})
 
 
 async def guard_mode_change(
@@ -40,8 +72,9 @@ async def guard_mode_change(
     row = (await connection.execute(query)).first()
     if row is None:
         return
-    is_seamless = bool(row.callback and row.callback["target"])
-    if is_seamless == bool(to.target):
+    stored = callback_from_json(row.callback)
+    is_seamless = stored is not None and stored.is_seamless
+    if is_seamless == to.is_seamless:
         return
     # Once without the lock, so that a refusal that takes long holds nobody up.
     await _require_quiet(connection, row.operator_no, is_seamless)

@@ -10,11 +10,10 @@ from sqlalchemy import BigInteger, Select, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from purser_server.domain.callbacks import CallbackSettings, CallbackTls
 from purser_server.domain.errors import RefusedError, invalid_field
 from purser_server.domain.operators import Operator
 from purser_server.store.engine import again_when_cut, reading, writing
-from purser_server.store.modes import guard_mode_change
+from purser_server.store.modes import callback_from_json, guard_mode_change
 from purser_server.store.tables import operator_currencies, operators
 from purser_server.usecases.ports import OperatorChange
 
@@ -134,14 +133,6 @@ def operator_from_row(row: Any) -> Operator:
         player_messages=row.player_messages,
         callback=callback_from_json(row.callback),
     )
-
-
-def callback_from_json(stored: dict[str, Any] | None) -> CallbackSettings | None:
-    """Return callback settings as they were stored."""
-    if stored is None:
-        return None
-    tls = CallbackTls(**stored["tls"]) if stored["tls"] is not None else None
-    return CallbackSettings(**{**stored, "tls": tls})
 
 
 async def _one(connection: AsyncConnection, operator_id: str) -> Operator | None:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Interval, bindparam, select, text
+from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from purser_server.domain.callbacks import LEASE_MARGIN, CallbackSettings
+from purser_server.domain.callbacks import LEASE_MARGIN
 from purser_server.domain.pending import Pending
 from purser_server.store.engine import again_when_cut, reading, writing
-from purser_server.store.operators import callback_from_json
 from purser_server.store.rows import pending_from_row
 from purser_server.store.statements import PENDING_COLUMNS
-from purser_server.store.tables import operators
-from purser_server.usecases.ports import Seamless
 
 _LOOKED_AT = 5_000
 """How many due intents a look ranks; behind so many of one operator's others wait for a look."""
@@ -84,21 +81,6 @@ class PostgresPending:
         """
         async with reading(self._engine) as connection:
             return {row[0]: (row[1], row[2], row[3]) for row in await connection.execute(_WAITING)}
-
-    @again_when_cut
-    async def settings(self, operator: int) -> Seamless | None:
-        """Return an operator's id and callback settings, or None in transfer mode."""
-        query = select(operators.c.operator_id, operators.c.callback).where(
-            operators.c.operator_no == operator
-        )
-        async with reading(self._engine) as connection:
-            row = (await connection.execute(query)).first()
-        if row is None:
-            return None
-        callback: CallbackSettings | None = callback_from_json(row.callback)
-        if callback is None or not callback.target:
-            return None
-        return Seamless(row.operator_id, callback)
 
 
 _HOLD = text("""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from purser_server.domain.errors import RefusedError
-from purser_server.domain.rollbacks import transaction_not_found
 from purser_server.domain.rounds import Round
-from purser_server.domain.transactions import Transaction
+from purser_server.domain.transactions import Transaction, transaction_not_found
 from purser_server.domain.wallet import round_not_found
 from purser_server.usecases.pages import AskedPage
 from purser_server.usecases.ports import HistoryFilter, HistoryStore

@@ -6,7 +6,7 @@ import asyncio
 
 from cachetools import LRUCache
 
-from purser_server.usecases.ports import PendingStore, Seamless
+from purser_server.usecases.ports import ModeStore, Seamless
 
 SETTINGS_AGE_S = 1.0
 _OPERATORS_CACHED = 10_000
@@ -15,7 +15,7 @@ _OPERATORS_CACHED = 10_000
 class Modes:
     """Remembers how each operator's casino is called, if it is, for about a second."""
 
-    def __init__(self, store: PendingStore) -> None:
+    def __init__(self, store: ModeStore) -> None:
         self._store = store
         self._known: LRUCache[int, tuple[Seamless | None, float]] = LRUCache(_OPERATORS_CACHED)
 
@@ -41,7 +41,7 @@ class Modes:
     async def look(self, operator: int) -> Seamless | None:
         """Return how the operator's casino is called now."""
         looked_at = asyncio.get_running_loop().time()
-        seamless = await self._store.settings(operator)
+        seamless = await self._store.seamless(operator)
         self._known[operator] = seamless, looked_at
         return seamless
 

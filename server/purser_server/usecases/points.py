@@ -17,8 +17,7 @@ from purser_server.domain.points_commands import (
     hold_not_found,
 )
 from purser_server.domain.programs import Program, program_at
-from purser_server.domain.rollbacks import transaction_not_found
-from purser_server.domain.transactions import Transaction
+from purser_server.domain.transactions import Transaction, transaction_not_found
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
 from purser_server.usecases.loyalty_ports import (

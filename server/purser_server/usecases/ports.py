@@ -186,7 +186,11 @@ class PendingStore(Protocol):
     async def hold(self, operator: int, transaction_id: str, seconds: float) -> None:
         """Hold an intent for so many seconds from now."""
 
-    async def settings(self, operator: int) -> Seamless | None:
+
+class ModeStore(Protocol):
+    """The modes of operators."""
+
+    async def seamless(self, operator: int) -> Seamless | None:
         """Return an operator's id and callback settings, or None in transfer mode."""
 
 

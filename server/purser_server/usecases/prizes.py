@@ -21,7 +21,7 @@ from purser_server.domain.prizes import (
     ShipPrize,
     prize_not_found,
 )
-from purser_server.domain.rollbacks import transaction_not_found
+from purser_server.domain.transactions import transaction_not_found
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
 from purser_server.usecases.loyalty_ports import PrizeCashbackFilter, PrizeFilter, PrizeStore

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from purser_server.domain.decisions import RefundAnswer
 from purser_server.domain.errors import RefusedError, accepted
 from purser_server.domain.refunds import RefundPurchase, StoredRefund
-from purser_server.domain.rollbacks import transaction_not_found
+from purser_server.domain.transactions import transaction_not_found
 from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
 from purser_server.usecases.loyalty_ports import RefundFilter, RefundStore
