@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any
 
-from purser_server.domain.transactions import TransactionType, WinType
+from purser_server.domain.transactions import Transaction, TransactionType, WinType
 from purser_server.domain.values import value
 
 
@@ -119,6 +119,7 @@ _FIXED: Mapping[type, Callable[[Any], Fixed]] = {
 }
 
 
-def fixed_by(command: Command) -> Fixed:
-    """Return what a command fixes of its transaction."""
-    return _FIXED[type(command)](command)
+def fixed_by(command: Command, original: Transaction | None = None) -> Fixed:
+    """Return what a command fixes of its transaction; a rollback has the round of its original."""
+    fixed = _FIXED[type(command)](command)
+    return fixed if original is None else (original.game_id, original.round_id, *fixed[2:])

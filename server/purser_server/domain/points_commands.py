@@ -33,6 +33,10 @@ Content = tuple[tuple[str, str | int | bool], ...]
 """The fields of a request that count as its content, each with its path, in their order."""
 
 
+DEFAULT_TIME_TO_LIVE = timedelta(minutes=10)
+"""How long a hold lasts that does not say."""
+
+
 @value
 class Ask:
     """So many points, or (with a currency) what an amount of money needs.
@@ -47,7 +51,7 @@ class Ask:
 
 
 class PointsCommand:
-    """A command that concerns points: one question to ask of each request of a flush."""
+    """The base of all commands about points: one isinstance tells them from others."""
 
     __slots__ = ()
     player_id: str
@@ -64,7 +68,7 @@ class HoldPoints(PointsCommand):
     hold_id: str
     player_id: str
     ask: Ask
-    time_to_live: timedelta = timedelta(minutes=10)
+    time_to_live: timedelta = DEFAULT_TIME_TO_LIVE
     content: Content = ()
     transaction_id: str = ""
 

@@ -80,7 +80,7 @@ class Prize:
 
 
 class PrizeCommand:
-    """A command that concerns a prize: one question to ask of each request of a flush."""
+    """The base of all commands about prizes: one isinstance tells them from others."""
 
     __slots__ = ()
     prize_id: str
@@ -162,7 +162,7 @@ def refuse_grant(grant: GrantPrize, known: Prize) -> Refusal | None:
 
 
 def refuse_return(prize: Prize, status: PlayerStatus, now: datetime) -> Refusal | None:
-    """Refuse to return a prize: for its own state first, which is final for nothing."""
+    """Refuse to return a prize: for its own state, which is not stored, then for its player's."""
     state = prize.state_at(now)
     if state is not PrizeState.GRANTED:
         return prize_not_returnable(prize.prize_id, state)

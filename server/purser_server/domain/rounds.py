@@ -32,8 +32,8 @@ class Settler:
 class Round:
     """The sums of what stands in a round, in counts and minor units.
 
-    `number` is 0 until the round is stored. `opened` is False while only its name is known:
-    something was refused, or a promotion was paid, under a round that no bet has opened yet.
+    `number` is that of the transaction that named it first. `opened` is False while only its name
+    is known: something was refused, or a promotion was paid, and no bet has opened it yet.
     `closers` counts the standing transactions that close it. `covered_to` is the number of the
     last standing win that covers every bet before it. `settlers` is None when not loaded: only
     a rollback needs to know them.

@@ -120,14 +120,11 @@ class SeamlessRules:
         return begin_rollback(rollback, pending, original, round_, others)
 
     def _intent(self, operator: int, command: Command, number: int) -> Transaction:
-        fixed = fixed_by(command)
-        currency = getattr(command, "currency_code", "")
-        amount = getattr(command, "amount", 0)
+        original = None
         if isinstance(command, Rollback):
             original = self._original(operator, command.original_transaction_id)
-            if original is not None:
-                currency, amount = original.currency_code, original.amount
-                fixed = (original.game_id, original.round_id, *fixed[2:])
+        of = command if original is None else original
+        currency, amount = getattr(of, "currency_code", ""), getattr(of, "amount", 0)
         return Transaction(
             number,
             command.transaction_id,
@@ -137,7 +134,7 @@ class SeamlessRules:
             self._state.now,
             currency,
             amount,
-            *fixed,
+            *fixed_by(command, original),
             rollback_outcome=_outcome_of_pending(command),
             at_casino=True,
         )

@@ -219,12 +219,10 @@ class State:
         """Add a refused command to the history: it is refused for ever."""
         currency = getattr(command, "currency_code", "")
         wallet = self.wallets.get((operator, command.player_id, currency))
-        fixed = fixed_by(command)
+        original = None
         if isinstance(command, Rollback):
             # In a group that failed, the original may be gone with it.
             original = self.known.get((operator, command.original_transaction_id))
-            if original is not None:
-                fixed = (original.game_id, original.round_id, *fixed[2:])
         transaction = Transaction(
             number,
             command.transaction_id,
@@ -234,7 +232,7 @@ class State:
             self.now,
             currency,
             getattr(command, "amount", 0) or 0,
-            *fixed,
+            *fixed_by(command, original),
             refusal=refusal,
         )
         self.record(operator, transaction, wallet.account_number if wallet else None)

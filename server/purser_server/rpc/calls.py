@@ -111,7 +111,7 @@ class CallInterceptor(ServerInterceptor):
             started = time.perf_counter()
             code = grpc.StatusCode.OK
             try:
-                who = await self._admit(method, context)
+                who = await self._admit(method, _begin(context))
                 message = _decoded(handler, request)
                 require_valid(message, who.currencies)
                 answer = await serve(message, context)
@@ -133,9 +133,9 @@ class CallInterceptor(ServerInterceptor):
             started = time.perf_counter()
             code = grpc.StatusCode.OK
             try:
-                who = await self._admit(method, context)
-                metadata = dict(context.invocation_metadata() or ())
-                _admit_again.set(partial(self._admit_caller, method, metadata))
+                metadata = _begin(context)
+                who = await self._admit(method, metadata)
+                _admit_again.set(partial(self._admit, method, metadata))
                 message = request
                 if not handler.request_streaming:
                     message = _decoded(handler, request)
@@ -152,19 +152,21 @@ class CallInterceptor(ServerInterceptor):
 
         return serve_call
 
-    async def _admit(self, method: str, context: Context) -> Caller:
-        """Know the call and its caller. Raises RefusedError: UNAUTHENTICATED_KEY, ROLE_MISSING."""
-        metadata = dict(context.invocation_metadata() or ())
-        _request_id.set(_id_of(metadata))
-        return await self._admit_caller(method, metadata)
-
-    async def _admit_caller(self, method: str, metadata: dict[str, Any]) -> Caller:
+    async def _admit(self, method: str, metadata: dict[str, Any]) -> Caller:
+        """Know the caller. Raises RefusedError: UNAUTHENTICATED_KEY, ROLE_MISSING."""
         who = await self._authenticator.caller_of(_key_of(metadata))
         refusal = refuse_role(who, MAY_CALL[method])
         if refusal is not None:
             raise RefusedError(refusal)
         _caller.set(who)
         return who
+
+
+def _begin(context: Context) -> dict[str, Any]:
+    """Give the call its id; return its metadata."""
+    metadata = dict(context.invocation_metadata() or ())
+    _request_id.set(_id_of(metadata))
+    return metadata
 
 
 def _code_of(error: BaseException, method: str) -> grpc.StatusCode:

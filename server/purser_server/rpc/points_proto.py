@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from purser.loyalty.v1 import loyalty_pb2, points_service_pb2
@@ -11,6 +11,7 @@ from purser.type.v1.money_pb2 import Money
 from purser_server.domain.money import Currencies, fits
 from purser_server.domain.points import NEVER, Hold
 from purser_server.domain.points_commands import (
+    DEFAULT_TIME_TO_LIVE,
     AdjustPoints,
     Ask,
     HoldPoints,
@@ -28,8 +29,6 @@ from purser_server.usecases.points import PointsHeld
 
 MOST_NEXT_LOTS = 10
 """So many of the lots that expire next are told with a balance."""
-
-DEFAULT_TIME_TO_LIVE = timedelta(minutes=10)
 
 _TYPES: Mapping[TransactionType, Any] = {
     TransactionType.CASHBACK: loyalty_pb2.POINTS_TRANSACTION_TYPE_REWARD,

@@ -338,7 +338,7 @@ class PostgresWriter:
     # -- writing -------------------------------------------------------------------------------
 
     async def save(self, changes: Changes) -> None:
-        """Write everything: movements in one statement, what else there is in one more of its kind.
+        """Write everything: movements by one statement, what else there is by others of its kind.
 
         Raises ContentionError when an operator's mode has changed since it was read, or two
         movements of different players were given one id.

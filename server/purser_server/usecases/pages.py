@@ -26,13 +26,10 @@ class AskedPage(Generic[Position]):
 
     A page size of 0 means 50, more than 1000 is lowered to it. The token is that of a page before,
     of a list with the same filters; `position` is None for the first page. Raises
-    RefusedError(INVALID_FIELD) for a negative size, and for a token that is not ours or began with
-    other filters.
+    RefusedError(INVALID_FIELD) for a token that is not ours or began with other filters.
     """
 
     def __init__(self, filters: object, size: int, token: str, kind: type[Position]) -> None:
-        if size < 0:
-            raise RefusedError(invalid_field("page_size", "must not be negative"))
         self._fingerprint = _fingerprint(filters)
         self.limit = min(size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         self.position: Position | None = _position(self._fingerprint, token, kind)
