@@ -72,17 +72,33 @@ async def test_who_finds_no_place_in_time_is_told_and_a_place_is_given_on() -> N
 
 
 async def test_a_probe_that_finds_no_place_leaves_it_to_another() -> None:
-    gate = Gate(Clock())
+    clock = Clock()
+    gate = Gate(clock)
     async with gate.place(_settings(1, 1.0)):
         for _ in range(FAILURES_TO_OPEN):
             gate.note(is_known=False)
-        gate.no_call_made()
+        clock.now += PROBE_AFTER_S
         assert gate.may_send()
         assert not gate.may_send(), "one is the probe"
         with pytest.raises(RefusedError):
             async with gate.place(_settings(1, 0.01), is_probe=True):
                 pass
         assert gate.may_send()
+
+
+async def test_a_probe_without_an_outcome_leaves_it_to_another() -> None:
+    clock = Clock()
+    gate = Gate(clock)
+    for _ in range(FAILURES_TO_OPEN):
+        gate.note(is_known=False)
+    clock.now += PROBE_AFTER_S
+    assert gate.may_send()
+    async with gate.place(_settings(1, 1.0), is_probe=True):
+        assert not gate.may_send(), "one is the probe"
+    assert gate.may_send(), "the first had no need of a call"
+    async with gate.place(_settings(1, 1.0), is_probe=True):
+        gate.note(is_known=False)
+    assert not gate.may_send(), "the second has heard nothing"
 
 
 async def test_places_are_given_in_the_order_of_asking_and_none_is_lost_with_who_gives_up() -> None:

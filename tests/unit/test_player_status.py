@@ -6,11 +6,15 @@ import pytest
 
 from purser_server.domain.commands import Command
 from purser_server.domain.errors import Reason
-from purser_server.domain.players import PlayerStatus, WalletBalance, refuse_status_change
-from purser_server.domain.wallet import refuse_entry
+from purser_server.domain.players import (
+    Activity,
+    PlayerStatus,
+    refuse_activity,
+    refuse_status_change,
+)
 from tests.unit.casino import Casino
 from tests.unit.commands import bet, close_round, deposit, rollback, win, withdraw, withdraw_all
-from tests.unit.money import EUR, eur
+from tests.unit.money import eur
 
 ACTIVE, SUSPENDED = PlayerStatus.ACTIVE, PlayerStatus.SUSPENDED
 SELF_EXCLUDED, CLOSED = PlayerStatus.SELF_EXCLUDED, PlayerStatus.CLOSED
@@ -64,7 +68,7 @@ def test_status_decides_what_is_accepted(
 
 @pytest.mark.parametrize("status", PlayerStatus)
 def test_only_an_active_player_may_open_a_session(status: PlayerStatus) -> None:
-    refusal = refuse_entry("anna", status, WalletBalance(EUR, eur("5.00"), 1))
+    refusal = refuse_activity("anna", status, Activity.OPEN_SESSION)
 
     if status is ACTIVE:
         assert refusal is None

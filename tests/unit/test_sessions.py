@@ -6,7 +6,7 @@ import pytest
 
 from purser_server.domain.commands import Bet
 from purser_server.domain.errors import Reason
-from purser_server.domain.players import PlayerStatus, WalletBalance
+from purser_server.domain.players import WalletBalance
 from purser_server.domain.wallet import refuse_entry
 from tests.unit.casino import Casino
 from tests.unit.commands import POKER, bet
@@ -93,7 +93,7 @@ def test_session_is_no_content_of_a_bet(entered: Casino) -> None:
 
 
 def test_session_is_refused_on_an_empty_wallet() -> None:
-    refusal = refuse_entry("anna", PlayerStatus.ACTIVE, WalletBalance(EUR, 0, 7))
+    refusal = refuse_entry(WalletBalance(EUR, 0, 7))
 
     assert refusal is not None
     assert refusal.reason is Reason.INSUFFICIENT_FUNDS
@@ -101,11 +101,4 @@ def test_session_is_refused_on_an_empty_wallet() -> None:
 
 
 def test_one_cent_is_enough_to_open_a_session() -> None:
-    assert refuse_entry("anna", PlayerStatus.ACTIVE, WalletBalance(EUR, 1, 1)) is None
-
-
-def test_status_is_told_before_an_empty_wallet() -> None:
-    refusal = refuse_entry("anna", PlayerStatus.SUSPENDED, WalletBalance(EUR, 0, 0))
-
-    assert refusal is not None
-    assert refusal.reason is Reason.PLAYER_SUSPENDED
+    assert refuse_entry(WalletBalance(EUR, 1, 1)) is None

@@ -28,6 +28,7 @@ class Gate:
         self._failures = 0
         self._next_probe = 0.0
         self._in_flight = 0
+        self._noted = 0
         self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
 
     @property
@@ -45,13 +46,13 @@ class Gate:
         self._next_probe = now + PROBE_AFTER_S
         return True
 
-    def no_call_made(self) -> None:
-        """Let another be the probe: whoever was had no need of a call."""
-        if self.is_open:
-            self._next_probe = self._clock()
+    def has_place(self, callback: CallbackSettings) -> bool:
+        """Tell whether a place is free at once."""
+        return not self._waiting and self._in_flight < callback.max_calls_in_flight
 
     def note(self, *, is_known: bool) -> None:
         """Note the outcome of a call."""
+        self._noted += 1
         if is_known:
             self._failures = 0
             return
@@ -65,25 +66,26 @@ class Gate:
     ) -> AsyncIterator[None]:
         """Hold a place meanwhile, waited for; the settings may change from call to call.
 
-        A probe that gets none leaves it to another to be the probe. Raises RefusedError
-        (OVERLOADED) when none is free within a deadline.
+        A probe without an outcome, for it got no place or had no need of a call, leaves it to
+        another to be the probe. Raises RefusedError (OVERLOADED) when none is free within a
+        deadline.
         """
+        noted = self._noted
         try:
             await self._enter(callback)
-        except BaseException:
-            if is_probe:
-                self.no_call_made()
-            raise
-        try:
-            yield
+            try:
+                yield
+            finally:
+                self._leave()
         finally:
-            self._leave()
+            if is_probe and self._noted == noted:
+                self._next_probe = self._clock()
 
     async def _enter(self, callback: CallbackSettings) -> None:
-        if self._waiting or self._in_flight >= callback.max_calls_in_flight:
-            await self._wait(callback)
-        else:
+        if self.has_place(callback):
             self._in_flight += 1
+        else:
+            await self._wait(callback)
 
     async def _wait(self, callback: CallbackSettings) -> None:
         turn = asyncio.get_running_loop().create_future()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from purser_server.domain.errors import Reason, Refusal
+from purser_server.domain.money import fits
 from purser_server.domain.transactions import TransactionType
 from purser_server.domain.values import value
 
@@ -45,6 +47,18 @@ def game_results(played: Iterable[Played]) -> list[GameResult]:
     for of in played:
         sums.setdefault(of.currency_code, {})[of.type] = of
     return [_game_result(code, sums[code]) for code in sorted(sums)]
+
+
+def refuse_results(results: Iterable[GameResult]) -> Refusal | None:
+    """Refuse figures that no message can tell: so much was played in that time."""
+    for of in results:
+        if not all(map(fits, (of.bets, of.wins, of.rollbacks, of.result))):
+            return Refusal(
+                Reason.AMOUNT_RANGE,
+                "more was played in that time than 64 bits can tell: ask for a shorter time",
+                {"currency_code": of.currency_code},
+            )
+    return None
 
 
 def _game_result(currency_code: str, played: dict[TransactionType, Played]) -> GameResult:

@@ -239,16 +239,21 @@ def refusal_of(movement: Movement, report: Report) -> Refusal:
         }
         return Refusal(reason, "the casino says that the player's balance is too low", metadata)
     if reason is Reason.CASINO_REFUSED:
-        outcome = report.outcome.name
-        return Refusal(
-            reason,
-            f"the casino refused it: {outcome}",
-            {"outcome": outcome, "casino_message": report.message},
-        )
+        return casino_refused(report)
     return Refusal(
         reason,
         f"the casino refused it: {report.outcome.name}",
         {"player_id": movement.player_id},
+    )
+
+
+def casino_refused(report: Report) -> Refusal:
+    """Refuse because the casino did, for a reason of its own."""
+    outcome = report.outcome.name
+    return Refusal(
+        Reason.CASINO_REFUSED,
+        f"the casino refused it: {outcome}",
+        {"outcome": outcome, "casino_message": report.message},
     )
 
 

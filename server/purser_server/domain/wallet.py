@@ -14,7 +14,6 @@ from purser_server.domain.ids import quoted
 from purser_server.domain.money import amount_range, fits
 from purser_server.domain.players import (
     Activity,
-    PlayerStatus,
     WalletBalance,
     refuse_activity,
 )
@@ -124,12 +123,9 @@ def decide_close_round(close: CloseRound, round_: Round) -> Decision | Refusal:
     return Decision(round_.currency_code, 0, round=with_close(round_), counts_in_round=True)
 
 
-def refuse_entry(player_id: str, status: PlayerStatus, balance: WalletBalance) -> Refusal | None:
-    """Refuse to open a game session for a status that may not play, or on an empty wallet."""
-    refusal = refuse_activity(player_id, status, Activity.OPEN_SESSION)
-    if refusal is None and balance.balance == 0:
-        return insufficient_funds(balance.currency_code, 0, required=1)
-    return refusal
+def refuse_entry(balance: WalletBalance) -> Refusal | None:
+    """Refuse to open a game session on an empty wallet."""
+    return None if balance.balance else insufficient_funds(balance.currency_code, 0, required=1)
 
 
 def insufficient_funds(currency_code: str, balance: int, required: int) -> Refusal:

@@ -55,9 +55,9 @@ class Batch:
         self._seamless = loaded.seamless
         self._prizes = PrizeBook(self._state, loaded.prizes)
         self._loyalty = LoyaltyState(loaded.loyalty or LoyaltyLoaded())
-        book = LoyaltyBook(self._state, self._loyalty)
-        rewards = RewardRules(book, loaded.seamless)
-        self._loyalty_rules = LoyaltyRules(book, rewards, RefundRules(book, loaded.seamless))
+        book = LoyaltyBook(self._state, self._loyalty, loaded.seamless)
+        rewards = RewardRules(book)
+        self._loyalty_rules = LoyaltyRules(book, rewards, RefundRules(book))
         self._seamless_rules = SeamlessRules(
             self._state, loaded.seamless, self._prizes, rewards.give_up
         )

@@ -64,13 +64,20 @@ class LoyaltyRules:
                 # What a casino is still asked about was never points.
                 return id_reused(command.transaction_id, "type")
         if (operator, command.player_id) not in self._state.players:
-            return player_not_found(command.player_id)
+            return self._without_player(operator, command)
         if not self._book.catch_up(operator, command.player_id) and not isinstance(
             command, PostDue
         ):
             return overloaded("expiry")
         self._rewards.pay_due(operator, command.player_id)
         return self._decide[type(command)](operator, command)
+
+    def _without_player(self, operator: int, command: PointsCommand) -> Refusal:
+        """Refuse a command for nobody; what is wrong with its id comes first."""
+        holds = self._book.loyalty.holds
+        if isinstance(command, HoldPoints) and (operator, command.hold_id) in holds:
+            return id_reused(command.hold_id, "player_id")
+        return player_not_found(command.player_id)
 
     def _replay(
         self, operator: int, known: Transaction, kind: TransactionType, command: Any

@@ -5,7 +5,7 @@ The rules stand in `points`, `rewards` and `refunds`; they share this.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -22,11 +22,15 @@ from purser_server.ledger.state import State
 
 
 class LoyaltyBook:
-    """Looks up and records, on the working state of a flush."""
+    """Looks up and records, on the working state of a flush.
 
-    def __init__(self, state: State, loyalty: LoyaltyState) -> None:
+    `seamless` are the operators whose casinos keep the money.
+    """
+
+    def __init__(self, state: State, loyalty: LoyaltyState, seamless: Container[int]) -> None:
         self.state = state
         self.loyalty = loyalty
+        self._seamless = seamless
         self._unasked = UNASKED_PER_FLUSH
 
     def points(self, operator: int, player_id: str) -> Points:
@@ -45,6 +49,10 @@ class LoyaltyBook:
         """Return a redemption of the player's."""
         found = self.loyalty.redemptions.get((operator, transaction_id))
         return found if found and found.player_id == player_id else None
+
+    def is_at_casino(self, operator: int) -> bool:
+        """Tell whether players' money is at the operator's casino, and not here."""
+        return operator in self._seamless
 
     # -- time --------------------------------------------------------------------------------
 
@@ -116,6 +124,13 @@ class LoyaltyBook:
         self.loyalty.points[operator, moves.player_id] = after
         moved = replace(moves, amount=abs(change), change=change)
         return self.state.record_posting(operator, moved)
+
+    def record_cash(self, operator: int, moves: Transaction) -> None:
+        """Record what a transaction does to a wallet; of one at a casino no balance is known."""
+        if self.is_at_casino(operator):
+            self.state.record(operator, moves, None)
+        else:
+            self.state.record_posting(operator, moves)
 
     def refuse(self, operator: int, asked: Transaction, refusal: Refusal) -> PointsResult:
         """Refuse what a transaction was asked for; a final refusal is stored with it."""

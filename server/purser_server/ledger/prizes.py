@@ -103,6 +103,10 @@ class PrizeRules:
             answer = self._told_before(operator, command)
             if answer is not None:
                 return answer
+        if isinstance(command, GrantPrize):
+            known = self._book.find(operator, command.prize_id)
+            if known is not None:
+                return refuse_grant(command, known) or self._told(known, replayed=True)
         if (operator, command.player_id) not in self._state.players:
             return player_not_found(command.player_id)
         return _DECIDE[type(command)](self, operator, command)
@@ -110,9 +114,6 @@ class PrizeRules:
     # -- grants and shipments ----------------------------------------------------------------
 
     def _grant(self, operator: int, grant: GrantPrize) -> PrizeResult:
-        known = self._book.find(operator, grant.prize_id)
-        if known is not None:
-            return refuse_grant(grant, known) or self._told(known, replayed=True)
         wallet = self._state.wallet(operator, grant.player_id, grant.currency_code)
         if isinstance(wallet, Refusal):
             return wallet

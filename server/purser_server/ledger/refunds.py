@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import replace
 
 from purser_server.domain.decisions import PointsResult, RefundAnswer
@@ -42,13 +41,12 @@ class _Effect:
 
 
 class RefundRules:
-    """The rules, each with the state it needs. `seamless` are the operators in that mode."""
+    """The rules, each with the state it needs."""
 
-    def __init__(self, book: LoyaltyBook, seamless: Container[int]) -> None:
+    def __init__(self, book: LoyaltyBook) -> None:
         self._book = book
         self._state = book.state
         self._loyalty = book.loyalty
-        self._seamless = seamless
 
     def told_again(self, known: Transaction) -> RefundAnswer:
         """Tell a refund again as it was answered first."""
@@ -97,7 +95,7 @@ class RefundRules:
 
     def _in_wallet(self, operator: int, rewarded: StoredReward) -> int:
         """Return how much a refund may take from the wallet; the casino keeps its own."""
-        if operator in self._seamless:
+        if self._book.is_at_casino(operator):
             return 0
         key = (operator, rewarded.player_id, rewarded.reward.currency_code)
         return self._state.wallets[key].balance
@@ -125,7 +123,7 @@ class RefundRules:
 
     def _take_cash(self, operator: int, told: Transaction, refund: StoredRefund) -> None:
         taken, unit = refund.taken, refund.currency_code
-        self._state.record_posting(
+        self._book.record_cash(
             operator,
             replace(told, currency_code=unit, amount=taken.available, change=-taken.available),
         )

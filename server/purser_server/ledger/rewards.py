@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from purser_server.domain.decisions import PointsResult, RewardAnswer
@@ -34,13 +34,12 @@ from purser_server.ledger.own_ids import own_id
 
 
 class RewardRules:
-    """The rules, each with the state it needs. `seamless` are the operators in that mode."""
+    """The rules, each with the state it needs."""
 
-    def __init__(self, book: LoyaltyBook, seamless: Container[int]) -> None:
+    def __init__(self, book: LoyaltyBook) -> None:
         self._book = book
         self._state = book.state
         self._loyalty = book.loyalty
-        self._seamless = seamless
 
     def told_again(self, operator: int, command: EarnReward) -> RewardAnswer:
         """Tell a reward again that was earned before, as it is now."""
@@ -187,9 +186,9 @@ class RewardRules:
             loyalty=content,
         )
         is_due = reward.available_time <= self._state.now
-        if is_due and not unpaid.is_paid and operator not in self._seamless:
+        if is_due and not unpaid.is_paid and not self._book.is_at_casino(operator):
             return self._pay(operator, unpaid, earned)
-        self._state.record_posting(operator, earned)
+        self._book.record_cash(operator, earned)
         self._loyalty.keep_reward(operator, unpaid)
         if is_due:
             self.pay_due(operator, rewarded.player_id)
@@ -227,11 +226,11 @@ class RewardRules:
         self._loyalty.keep_reward(operator, paid)
         detail = {**(pays.loyalty or {}), "collected": payment.collected}
         pays = replace(pays, loyalty=detail)
-        if operator in self._seamless and payment.amount:
+        if self._book.is_at_casino(operator) and payment.amount:
             self._send(operator, replace(pays, amount=payment.amount))
         else:
             change = payment.amount
-            self._state.record_posting(operator, replace(pays, amount=change, change=change))
+            self._book.record_cash(operator, replace(pays, amount=change, change=change))
         return paid
 
     def give_up(self, operator: int, payment: Transaction) -> None:

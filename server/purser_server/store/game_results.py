@@ -18,7 +18,7 @@ _GAMES = (TransactionType.BET, TransactionType.WIN, TransactionType.ROLLBACK)
 # nothing to roll back has no currency at all.
 _PLAYED = text("""
 SELECT t.type, coalesce(a.unit, t.detail ->> 'currency_code') AS currency_code,
-       count(*) AS played, sum(t.change)::bigint AS change
+       count(*) AS played, sum(t.change) AS change
 FROM transactions t
 LEFT JOIN accounts a ON a.operator_no = t.operator_no AND a.account_no = t.account_no
 WHERE t.operator_no = :operator AND t.type = ANY (:types) AND t.state = 1
@@ -49,6 +49,6 @@ class PostgresGameResults:
         async with reading(self._engine) as connection:
             rows = await connection.execute(_PLAYED, values)
             return [
-                Played(TransactionType(row.type), row.currency_code, row.played, row.change)
+                Played(TransactionType(row.type), row.currency_code, row.played, int(row.change))
                 for row in rows
             ]

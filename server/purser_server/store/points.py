@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from purser_server.domain.accounts import AccountKind
 from purser_server.domain.points import Hold, HoldState, points_of
-from purser_server.domain.transactions import Transaction
+from purser_server.domain.transactions import Transaction, TransactionType
 from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.points_rows import (
     REDEMPTION_COLUMNS,
@@ -25,6 +25,12 @@ from purser_server.store.statements import LISTED_COLUMNS, TRANSACTION_JOINS
 from purser_server.usecases.loyalty_ports import PlayerPoints, PointsFilter, Redeemed
 
 _KIND = int(AccountKind.PLAYER_POINTS)
+
+# Points expire at their time, however much later that is posted.
+_TOOK_PLACE = f"""
+CASE t.type WHEN {int(TransactionType.POINTS_EXPIRY)}
+     THEN (t.detail #>> '{{loyalty,expire_time}}')::timestamptz ELSE t.create_time END
+"""
 
 _PLAYER = text(f"""
 SELECT p.player_no, clock_timestamp() AS now, coalesce(a.balance, 0) AS balance
@@ -179,9 +185,9 @@ def _conditions(only: PointsFilter, before: int | None) -> Sequence[tuple[str, s
     if only.types:
         found.append(("t.type = ANY (:types)", "types", [int(kind) for kind in only.types]))
     if only.start_time is not None:
-        found.append(("t.create_time >= :start_time", "start_time", only.start_time))
+        found.append((f"{_TOOK_PLACE} >= :start_time", "start_time", only.start_time))
     if only.end_time is not None:
-        found.append(("t.create_time < :end_time", "end_time", only.end_time))
+        found.append((f"{_TOOK_PLACE} < :end_time", "end_time", only.end_time))
     if before is not None:
         found.append(("t.transaction_no < :before", "before", before))
     return found

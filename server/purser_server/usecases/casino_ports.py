@@ -20,8 +20,8 @@ class Gate(Protocol):
     def may_send(self) -> bool:
         """Tell whether a call may be sent now; while the breaker is open, as its probe."""
 
-    def no_call_made(self) -> None:
-        """Let another be the probe."""
+    def has_place(self, callback: CallbackSettings) -> bool:
+        """Tell whether a place is free at once."""
 
     def note(self, *, is_known: bool) -> None:
         """Note the outcome of a call."""
@@ -29,7 +29,7 @@ class Gate(Protocol):
     def place(
         self, callback: CallbackSettings, *, is_probe: bool = False
     ) -> AbstractAsyncContextManager[None]:
-        """Hold a place meanwhile; a probe that gets none leaves it to another to be the probe.
+        """Hold a place meanwhile; a probe without an outcome leaves it to another to be the probe.
 
         Raises RefusedError (OVERLOADED) after a deadline in vain.
         """

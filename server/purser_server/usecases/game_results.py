@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from purser_server.domain.game_result import GameResult, game_results
+from purser_server.domain.errors import RefusedError
+from purser_server.domain.game_result import GameResult, game_results, refuse_results
 from purser_server.usecases.operators import Operators
 from purser_server.usecases.ports import GameResultStore
 
@@ -22,7 +23,11 @@ class GameResults:
     ) -> Sequence[GameResult]:
         """Return the result per currency from `start` on and before `end`.
 
-        Raises RefusedError: OPERATOR_NOT_FOUND.
+        Raises RefusedError: OPERATOR_NOT_FOUND; AMOUNT_RANGE where a sum is beyond 64 bits.
         """
         operator = await self._operators.get(operator_id)
-        return game_results(await self._store.played(operator.number, start, end))
+        results = game_results(await self._store.played(operator.number, start, end))
+        refusal = refuse_results(results)
+        if refusal is not None:
+            raise RefusedError(refusal)
+        return results

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from purser_server.domain.commands import CloseRound, Command
+from purser_server.domain.commands import Bet, Command, Rollback, Win
 from purser_server.domain.decisions import Answer, Result
 from purser_server.domain.errors import Reason, Refusal, RefusedError, accepted
 from purser_server.domain.prizes import ReturnPrize
@@ -16,6 +16,9 @@ from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.ports import Request
 from purser_server.usecases.modes import Modes
 from purser_server.usecases.seamless import SeamlessMovements
+
+_ASKED = (Bet, Win, Rollback, ReturnPrize)
+"""What a casino that keeps the money is asked about; all else is the ledger's alone."""
 
 
 class Movements:
@@ -31,7 +34,7 @@ class Movements:
 
         A prize whose return was denied or has failed is an answer, too.
         """
-        if await self._is_seamless(operator) and not isinstance(command, CloseRound):
+        if isinstance(command, _ASKED) and await self._is_seamless(operator):
             return await self._seamless.execute(operator, command)
         result = accepted(await self._ledger.execute(Request(operator, command)))
         if result.pending is None:

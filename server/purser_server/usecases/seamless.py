@@ -10,11 +10,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from purser_server.domain.callbacks import lease_of
+from purser_server.domain.callbacks import LEASE_MARGIN, lease_of
 from purser_server.domain.commands import Bet, Command
 from purser_server.domain.decisions import Answer
 from purser_server.domain.errors import Reason, Refusal, RefusedError, accepted
@@ -27,6 +28,7 @@ from purser_server.domain.outcomes import (
     Report,
     alerts,
     balance_unknown,
+    casino_refused,
     casino_unreachable,
     contradicts,
 )
@@ -109,52 +111,56 @@ class SeamlessMovements:
     async def execute(self, operator: int, command: Command | ReturnPrize) -> Answer:
         """Execute one command. Raises RefusedError with the command's own refusal."""
         gate = self._casinos.gate(operator)
+        if await self._needs_no_call(operator, gate, command):
+            return accepted(await self._ledger.execute(Request(operator, command)))
         is_probe = False
-        if isinstance(command, ReturnPrize) and gate.is_open:
+        if gate.is_open and isinstance(command, Bet | ReturnPrize):
             if not gate.may_send():
                 return await self._unheard(operator, command)
-            is_probe = gate.is_open
-        if isinstance(command, Bet) and gate.is_open:
-            # What is known is told without a call, and takes the probe from nobody.
-            known = await self._history.transaction(operator, command.transaction_id)
-            if known is None:
-                if not gate.may_send():
-                    raise RefusedError(casino_unreachable(command.transaction_id, is_sent=False))
-                is_probe = gate.is_open
+            is_probe = True
         # A movement that was begun goes on, whether or not its caller still waits.
         work = self._execute(operator, gate, command, is_probe=is_probe)
         return await asyncio.shield(self._begin(work))
 
-    async def _unheard(self, operator: int, asked: ReturnPrize) -> Answer:
-        """Let the return of a prize fail at once; what is known is told all the same.
+    async def _needs_no_call(
+        self, operator: int, gate: Gate, command: Command | ReturnPrize
+    ) -> bool:
+        """Tell what is only to be told again, where a place or the probe is hard to have."""
+        if not gate.is_open:
+            seamless = await self._modes.of(operator)
+            if seamless is None or gate.has_place(seamless.callback):
+                return False
+        return await self._history.transaction(operator, command.transaction_id) is not None
+
+    async def _unheard(self, operator: int, asked: Bet | ReturnPrize) -> Answer:
+        """Refuse a bet, and let the return of a prize fail at once: the casino answers nobody.
 
         It takes no place: they may all be held by calls that hang. Raises RefusedError.
         """
+        if isinstance(asked, Bet):
+            raise RefusedError(casino_unreachable(asked.transaction_id, is_sent=False))
         request = Request(operator, replace(asked, is_unheard=True))
         return accepted(await self._ledger.execute(request))
 
     async def _execute(
         self, operator: int, gate: Gate, command: Command | ReturnPrize, *, is_probe: bool
     ) -> Answer:
-        try:
-            seamless = await self._modes.of(operator)
-            if seamless is None:
-                # It has left seamless mode since.
-                return accepted(await self._ledger.execute(Request(operator, command)))
-            async with gate.place(seamless.callback):
-                answer = accepted(await self._ledger.execute(Request(operator, command)))
-                pending = answer.pending
-                if pending is None or answer.replayed:
-                    return answer
-                self._reached(Step.INTENT_STORED)
-                if pending.phase is Phase.SENDING:
-                    is_probe = False
-                    answer = await self._attempt(operator, seamless, pending)
-                    return self._told(operator, answer)
-        finally:
-            if is_probe:
-                # Whatever ended it, refused or without a place: another may try.
-                gate.no_call_made()
+        seamless = await self._modes.of(operator)
+        if seamless is None:
+            # It has left seamless mode since.
+            return accepted(await self._ledger.execute(Request(operator, command)))
+        async with AsyncExitStack() as place:
+            await place.enter_async_context(gate.place(seamless.callback, is_probe=is_probe))
+            answer = accepted(await self._ledger.execute(Request(operator, command)))
+            pending = answer.pending
+            if pending is None or answer.replayed:
+                return answer
+            self._reached(Step.INTENT_STORED)
+            if pending.phase is Phase.SENDING:
+                # The wait may have been long; and the lease is that of the settings of now.
+                seamless = within_lease(await self._modes.of(operator) or seamless, pending)
+                answer = await self._attempt(operator, seamless, pending)
+                return self._told(operator, answer, place)
         # Who waits for another movement takes no place away from it.
         return await self._wait_and_carry(operator, seamless, pending)
 
@@ -191,8 +197,8 @@ class SeamlessMovements:
             answer = Answer(pending.transaction, replayed=False, pending=pending)
         return self._told(operator, answer)
 
-    def _told(self, operator: int, answer: Answer) -> Answer:
-        """Tell a game what became of its movement so far.
+    def _told(self, operator: int, answer: Answer, place: AsyncExitStack | None = None) -> Answer:
+        """Tell a game what became of its movement so far; a rollback goes on in its place.
 
         Raises RefusedError: the casino's refusal, or CASINO_UNREACHABLE for a bet. What became of
         a prize is an answer, whatever it is.
@@ -201,19 +207,22 @@ class SeamlessMovements:
         if after is None:
             return _final(answer.transaction)
         if after.phase is Phase.UNDOING:
-            self._begin(self._undo(operator, after))
+            self._begin(self._undo(operator, after, place.pop_all() if place else None))
         if after.transaction.type is TransactionType.PRIZE_CASHBACK:
             return Answer(after.transaction, replayed=False, pending=after)
         if after.transaction.type is TransactionType.BET:
             raise RefusedError(casino_unreachable(after.transaction.transaction_id, is_sent=True))
         return Answer(after.transaction, replayed=False)
 
-    async def _undo(self, operator: int, pending: Pending) -> None:
-        """Roll a movement back at once; should that fail, it is due again soon."""
-        seamless = await self._modes.of(operator)
-        if seamless is not None:
-            # Without a place: it may not wait for those who have not begun.
-            await self._attempt(operator, seamless, pending)
+    async def _undo(self, operator: int, pending: Pending, place: AsyncExitStack | None) -> None:
+        """Roll a movement back at once; should that fail, it is due again soon.
+
+        It has the place of what it undoes: it may not wait for those who have not begun.
+        """
+        async with place or AsyncExitStack():
+            seamless = await self._modes.of(operator)
+            if seamless is not None:
+                await self._attempt(operator, seamless, pending)
 
     async def _await_turn(self, operator: int, seamless: Seamless, pending: Pending) -> Answer:
         """Wait, though not for long, until the bet of a win or rollback has its outcome.
@@ -340,7 +349,7 @@ class SeamlessMovements:
     ) -> WalletBalance:
         """Ask the casino for a balance.
 
-        Raises RefusedError: PLAYER_NOT_FOUND, CASINO_UNREACHABLE, OVERLOADED.
+        Raises RefusedError: PLAYER_NOT_FOUND, CASINO_REFUSED, CASINO_UNREACHABLE, OVERLOADED.
         """
         gate = self._casinos.gate(operator)
         if not gate.may_send():
@@ -352,6 +361,8 @@ class SeamlessMovements:
         gate.note(is_known=report.outcome is not CallbackOutcome.UNKNOWN)
         if report.outcome is CallbackOutcome.PLAYER_NOT_FOUND:
             raise RefusedError(player_not_found(player_id))
+        if report.outcome is CallbackOutcome.CURRENCY_NOT_SUPPORTED:
+            raise RefusedError(casino_refused(report))
         if report.outcome is not CallbackOutcome.ACCEPTED or report.balance is None:
             raise RefusedError(balance_unknown())
         return WalletBalance(currency_code, report.balance, 0)
@@ -367,6 +378,13 @@ class SeamlessMovements:
         if not task.cancelled():
             # Nobody may wait for it any more; what it says is stored.
             task.exception()
+
+
+def within_lease(seamless: Seamless, pending: Pending) -> Seamless:
+    """Return settings whose deadline a new intent's lease covers: they may be a second old."""
+    held = pending.due_time - pending.transaction.create_time - LEASE_MARGIN
+    deadline_ms = min(seamless.callback.deadline_ms, round(held.total_seconds() * 1_000))
+    return replace(seamless, callback=replace(seamless.callback, deadline_ms=deadline_ms))
 
 
 def _final(transaction: Transaction) -> Answer:

@@ -6,7 +6,7 @@ import uuid
 
 from purser_server.domain.decisions import Session
 from purser_server.domain.errors import RefusedError
-from purser_server.domain.players import WalletBalance
+from purser_server.domain.players import Activity, WalletBalance
 from purser_server.domain.wallet import refuse_entry, session_invalid
 from purser_server.usecases.balances import Balances
 from purser_server.usecases.ports import SessionStore
@@ -27,8 +27,10 @@ class Sessions:
         Raises RefusedError: PLAYER_NOT_FOUND, WALLET_NOT_FOUND, the player's status,
         INSUFFICIENT_FUNDS when the wallet is empty; in seamless mode CASINO_UNREACHABLE.
         """
-        player, (balance,) = await self._balances.of(operator, player_id, currency_code)
-        refusal = refuse_entry(player_id, player.status, balance)
+        _, (balance,) = await self._balances.of(
+            operator, player_id, currency_code, Activity.OPEN_SESSION
+        )
+        refusal = refuse_entry(balance)
         if refusal:
             raise RefusedError(refusal)
         session_id = str(uuid.uuid4())
