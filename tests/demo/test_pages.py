@@ -45,16 +45,31 @@ async def test_loyalty_prints_what_its_page_says(
         await assert_consistent(server)
 
 
+async def play_quickstart(address: str, database: dict[str, str]) -> dict[str, str]:
+    """Run the quick start with a new operator; return the variables that it was given."""
+    (key,) = await run_commands([CREATE, BACKEND_KEY], **database)
+    env = {"PURSER_ADDRESS": address, "PURSER_API_KEY": key}
+    await run_program("from quickstart import *\nmain()", GUIDE, env)
+    return env
+
+
 async def test_game_server_prints_what_its_page_says(
     own_database: str, database: dict[str, str]
 ) -> None:
     page = Page(GUIDE / "game-server.md")
-    quickstart = "from quickstart import *\nmain()"
     async with PurserProcess("--database-url", own_database) as server:
-        (key,) = await run_commands([CREATE, BACKEND_KEY], **database)
-        env = {"PURSER_ADDRESS": server.address, "PURSER_API_KEY": key}
-        await run_program(quickstart, GUIDE, env)
+        await play_quickstart(server.address, database)
         assert await follow(page, server.address, database) == page.prints
+        await assert_consistent(server)
+
+
+async def test_transfer_mode_prints_what_its_page_says(
+    own_database: str, database: dict[str, str]
+) -> None:
+    page = Page(GUIDE / "transfer-mode.md")
+    async with PurserProcess("--database-url", own_database) as server:
+        env = await play_quickstart(server.address, database)
+        assert await run_program(page.program, GUIDE, env) == page.prints
         await assert_consistent(server)
 
 
