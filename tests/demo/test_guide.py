@@ -133,7 +133,7 @@ async def test_python_of_calls_runs_after_the_quick_start(
 
 
 async def test_health_check_of_the_guide_runs(server: PurserProcess) -> None:
-    (check,) = re.findall(r"```python\n(.*?)```", (GUIDE / "operations.md").read_text(), re.S)
+    check = re.findall(r"```python\n(.*?)```", (GUIDE / "operations.md").read_text(), re.S)[0]
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", check, server.address)
     assert await process.wait() == 0
 
