@@ -32,7 +32,7 @@ from purser_server.ops.metrics import Metrics
 from purser_server.ops.settings import Settings
 from tests.support.casino_process import CasinoProcess
 from tests.support.client import LOYALTY, Client, Installation, eur, failure_of
-from tests.support.pages import run_program
+from tests.support.pages import Page, run_program
 from tests.support.process import ADMIN_KEY, PurserProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,17 +168,12 @@ async def test_python_of_seamless_mode_runs(casino: Client, installation: Instal
 
 
 async def test_python_of_prizes_runs(casino: Client, installation: Installation) -> None:
-    page = (GUIDE / "prizes.md").read_text()
-    (program,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    page = Page(GUIDE / "prizes.md")
     loyalty: Any = await installation.new_client(casino.operator_id, LOYALTY)  # type: ignore[attr-defined]
     player = await casino.new_player(money=eur("10.00"))
+    words = (installation.address, loyalty.api_key, player)
     for _ in range(2):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", program, installation.address, loyalty.api_key, player),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        told, _errors = await asyncio.wait_for(process.communicate(), 60)
-        assert f"`{told.decode().strip()}`" in page
+        assert await run_program(page.program, GUIDE, {}, words=words) == page.prints
     assert await casino.balance(player) == 3_500
 
 
