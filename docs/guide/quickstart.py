@@ -1,4 +1,3 @@
-# ruff: noqa: T201
 """A casino's first calls: a player, a deposit, a bet, a win, a rollback, a refusal."""
 
 import os

@@ -17,10 +17,16 @@ _KEY = re.compile(r"\bpurser_[\w-]+")
 
 
 class Page:
-    """A page whose Python is one program in parts; what a part prints stands below it, unmarked."""
+    """A page whose Python is one program in parts; what a part prints stands below it, unmarked.
 
-    def __init__(self, path: Path) -> None:
-        blocks = _BLOCK.findall(path.read_text())
+    Of a page that holds other things too, `section` is the heading above the program.
+    """
+
+    def __init__(self, path: Path, section: str = "") -> None:
+        text = path.read_text()
+        if section:
+            text = text.split(f"\n## {section}\n")[1].split("\n## ")[0]
+        blocks = _BLOCK.findall(text)
         self.commands = [line for kind, text in blocks if kind == "sh" for line in text.split("\n")]
         self.program = "\n".join(text for kind, text in blocks if kind == "python")
         self.prints = "".join(text for kind, text in blocks if not kind)

@@ -96,7 +96,10 @@ class Conflict(PurserError):
 
 
 class Unavailable(PurserError):
-    """Not answered, also after retries; send it again with the same id to learn what happened."""
+    """Not answered, also after retries; send it again with the same id to learn what happened.
+
+    Not so CASINO_UNREACHABLE with state PENDING: Purser settles it, and the transaction tells.
+    """
 
 
 class DeadlineExceeded(Unavailable):

@@ -393,8 +393,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_CASINO_UNREACHABLE: _ErrorReason.ValueType  # 73
     """The casino gave no clear answer. `state` PENDING: the movement is stored and
-    Purser is settling it with the casino; do not send it again. `state`
-    NOT_SENT: nothing was sent or stored; the same id may be sent again.
+    Purser is settling it with the casino; do not send it again, GetTransaction
+    tells the end. `state` NOT_SENT: nothing was sent or stored; the same id may
+    be sent again.
     `transaction_id` is "" where the call has none. The cashback of a prize has
     this as the refusal of a FAILED answer, which is final for its id: ask for the
     prize again with a new one.
@@ -868,8 +869,9 @@ Example: {"reason": "CASINO_REFUSED", "domain": "purser", "metadata": {"outcome"
 """
 ERROR_REASON_CASINO_UNREACHABLE: ErrorReason.ValueType  # 73
 """The casino gave no clear answer. `state` PENDING: the movement is stored and
-Purser is settling it with the casino; do not send it again. `state`
-NOT_SENT: nothing was sent or stored; the same id may be sent again.
+Purser is settling it with the casino; do not send it again, GetTransaction
+tells the end. `state` NOT_SENT: nothing was sent or stored; the same id may
+be sent again.
 `transaction_id` is "" where the call has none. The cashback of a prize has
 this as the refusal of a FAILED answer, which is final for its id: ask for the
 prize again with a new one.
