@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from purser.admin.v1 import ledger_service_pb2 as pb
+from purser.type.v1.money_pb2 import Money
 from purser.wallet.v1 import wallet_pb2
 from purser_casino import ReferenceCasino
 from purser_server.domain.accounts import AccountKind
@@ -122,3 +123,21 @@ async def booked(postgres: EmbeddedPostgres, operator_id: str) -> int:
             int(AccountKind.GAME_RESULT),
         )
     return found
+
+
+async def test_more_than_64_bits_can_tell_is_refused_and_a_shorter_time_is_told(
+    casino: Client, installation: Installation
+) -> None:
+    player = await casino.new_player()
+    operator_id: str = casino.operator_id  # type: ignore[attr-defined]
+    most = Money(currency_code="EUR", minor_units=5 * 10**18)
+    await casino.deposit(player, most)
+    for number in range(2):
+        bet = await casino.bet(player, most, f"r{number}", f"b{number}")
+        await casino.win(player, most, f"r{number}", f"b{number}", f"w{number}")
+
+    with refused("AMOUNT_RANGE") as failure:
+        await results(installation, operator_id)
+    assert failure.metadata["currency_code"] == "EUR"
+    (result,) = await results(installation, operator_id, start_time=bet.transaction.create_time)
+    assert (result.bets, result.wins) == (most, most)

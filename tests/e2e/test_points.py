@@ -117,6 +117,11 @@ async def test_points_expire_exactly_at_their_time_and_are_told_with_it(loyalty:
     expiry = (await loyalty.history())[0]
     assert (expiry.type, expiry.points) == (loyalty_pb2.POINTS_TRANSACTION_TYPE_EXPIRY, -100)
     assert expiry.transaction_id == ""
+    # However late it was posted, it took place at its time.
+    after = Timestamp(seconds=expiry.create_time.seconds, nanos=expiry.create_time.nanos + 1_000)
+    of_expiry = {loyalty_pb2.POINTS_TRANSACTION_TYPE_EXPIRY}
+    assert of_expiry <= {of.type for of in await loyalty.history(end_time=after)}
+    assert not of_expiry & {of.type for of in await loyalty.history(start_time=after)}
     with refused("INSUFFICIENT_POINTS"):
         await loyalty.redeem(points=6)
 
@@ -305,6 +310,9 @@ async def test_of_two_players_with_one_hold_id_the_second_is_refused(
             assert reasons(found) == ["TRANSACTION_ID_REUSED"]
             have = sorted([await anna.has(), await ben.has()])
             assert have == [(7, 3, 10, 0), (10, 0, 10, 0)]
+            nobody = Loyalty(loyalty.client, "nobody", loyalty.operator_id)
+            with refused("TRANSACTION_ID_REUSED"):
+                await nobody.hold(f"h{number}", points=3)
 
 
 @pytest.mark.parametrize("until", ["2999-12-31T23:59:59.123457Z", "9999-12-31T23:59:59.999998Z"])

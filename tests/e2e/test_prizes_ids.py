@@ -68,6 +68,7 @@ async def test_a_prize_granted_again_is_a_replay_and_with_other_content_refused(
     assert await scene.desk.state() == SHIPMENT_ORDERED
     for grant in (
         scene.desk.grant(bob, expires=expires),
+        scene.desk.grant("nobody", expires=expires),
         scene.desk.grant(scene.ann, name="A cup", expires=expires),
         scene.desk.grant(scene.ann, value=eur("25.01"), expires=expires),
         scene.desk.grant(scene.ann, expires=expires + timedelta(seconds=1)),

@@ -56,6 +56,9 @@ async def test_cashback_goes_out_as_a_promo_win(seamless: Seamless) -> None:
         eur("5.00"),
     )
     assert paid.balance_after == eur("105.00") and not paid.HasField("balance_before")
+    # The money is at the casino: what was earned, before it is paid, tells no balance.
+    earned = await seamless.games.transaction("c1")
+    assert not (earned.HasField("balance_before") or earned.HasField("balance_after"))
     known = seamless.casino.movement(paid.transaction_id)
     assert known is not None
     result = await seamless.installation.admin.ledger.GetGameResult(

@@ -128,7 +128,7 @@ class LoyaltyBook:
     def record_cash(self, operator: int, moves: Transaction) -> None:
         """Record what a transaction does to a wallet; of one at a casino no balance is known."""
         if self.is_at_casino(operator):
-            self.state.record(operator, moves, None)
+            self.state.record(operator, replace(moves, at_casino=True), None)
         else:
             self.state.record_posting(operator, moves)
 

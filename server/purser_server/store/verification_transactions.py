@@ -39,7 +39,8 @@ _FLAGS = (
     " ELSE 0 END"
 )
 _AT_CASINO = (
-    f"CASE WHEN o.type IN ({BET}, {WIN}, {ROLLBACK}, {CASHBACK}, {PRIZE}) THEN {AT_CASINO}"
+    f"CASE WHEN o.type IN ({BET}, {WIN}, {ROLLBACK}, {CASHBACK}, {REVERSAL}, {PRIZE})"
+    f" THEN {AT_CASINO}"
     " ELSE 0 END"
 )
 _POSTING = (
