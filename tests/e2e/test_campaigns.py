@@ -10,8 +10,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from purser.loyalty.v1 import loyalty_pb2, program_service_pb2
 from purser.type.v1.money_pb2 import Money
+from purser_server.domain.programs import MOST_CAMPAIGNS
+from purser_server.ops.embedded_postgres import EmbeddedPostgres
 from tests.support.calls import beside, together
 from tests.support.client import LOYALTY, Client, Installation, eur, new_id, refused
+from tests.support.databases import connected
 from tests.support.loyalty import at
 from tests.support.process import PurserProcess
 
@@ -335,6 +338,30 @@ async def test_a_campaign_ends_once_whoever_ends_it(
         answers = await together(end((shop, elsewhere)[number % 2], "c") for number in range(12))
     assert [answer.replayed for answer in answers].count(False) == 1
     assert len({answer.campaign.SerializeToString() for answer in answers}) == 1
+
+
+async def test_so_many_campaigns_may_stand_and_no_more(
+    shop: Client, postgres: EmbeddedPostgres
+) -> None:
+    first = with_(campaign_id="first")
+    await create(shop, first)
+    async with connected(postgres.url) as connection:
+        await connection.execute(
+            "INSERT INTO campaigns (operator_no, campaign_id, content)"
+            " SELECT c.operator_no, 'more' || n, c.content"
+            " FROM campaigns c JOIN operators o USING (operator_no), generate_series(2, $2) AS n"
+            " WHERE o.operator_id = $1",
+            shop.operator_id,  # type: ignore[attr-defined]
+            MOST_CAMPAIGNS,
+        )
+    with refused("INVALID_FIELD") as failure:
+        await create(shop, with_(campaign_id="last"))
+    assert failure.metadata == {"field": "campaign"}
+    with refused("CAMPAIGN_NOT_FOUND"):
+        await campaign_of(shop, "last")
+    await end(shop, "first")
+    assert not (await create(shop, with_(campaign_id="last"))).replayed
+    assert (await create(shop, first)).replayed
 
 
 async def test_what_does_not_exist_is_not_found(shop: Client) -> None:

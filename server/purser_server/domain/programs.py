@@ -18,6 +18,9 @@ from purser_server.domain.ids import id_problem, quoted
 from purser_server.domain.money import is_currency_code
 from purser_server.domain.values import Number, value
 
+MOST_CAMPAIGNS = 1_000
+"""How many campaigns of one operator may be on or to come."""
+
 MAX_WINDOW_DAYS = 3_650
 """The longest return window: ten years."""
 
@@ -294,6 +297,13 @@ def campaign_exists(campaign_id: str) -> Refusal:
         Reason.CAMPAIGN_EXISTS,
         f"campaign {quoted(campaign_id)} was created with other content",
         {"campaign_id": campaign_id},
+    )
+
+
+def too_many_campaigns() -> Refusal:
+    """Refuse a campaign beside so many that are on or to come: each order has to look at all."""
+    return invalid_field(
+        "campaign", f"would be one of more than {MOST_CAMPAIGNS} that have not ended: end others"
     )
 
 

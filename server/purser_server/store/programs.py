@@ -12,7 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from purser_server.domain.decimals import parse_quantity, parse_rate
+from purser_server.domain.errors import RefusedError
 from purser_server.domain.programs import (
+    MOST_CAMPAIGNS,
     Campaign,
     LinesMissingPolicy,
     NegativeBalancePolicy,
@@ -21,6 +23,7 @@ from purser_server.domain.programs import (
     WrittenCampaign,
     WrittenProgram,
     says_the_same,
+    too_many_campaigns,
 )
 from purser_server.store.engine import again_when_cut, reading, writing
 from purser_server.store.loyalty_tables import campaigns, programs
@@ -99,6 +102,8 @@ class PostgresPrograms:
             # One after the other, so that a reader of pages misses none.
             await _lock(connection, operator)
             number = await connection.scalar(statement)
+            if number is not None:
+                await _require_room(connection, operator)
             row = await _campaign_row(connection, operator, campaign.campaign_id)
             assert row is not None
             first = campaign_from_json(campaign.campaign_id, row["content"])
@@ -259,6 +264,16 @@ def _time_from_row(time: datetime | None) -> datetime | None:
 
 def _time_from_json(stored: str | None) -> datetime | None:
     return datetime.fromisoformat(stored) if stored is not None else None
+
+
+async def _require_room(connection: AsyncConnection, operator: int) -> None:
+    """Raise RefusedError (INVALID_FIELD) when the operator has too many campaigns now."""
+    not_ended = select(func.count()).where(
+        campaigns.c.operator_no == operator,
+        or_(campaigns.c.end_time.is_(None), campaigns.c.end_time > _NOW),
+    )
+    if (await connection.execute(not_ended)).scalar_one() > MOST_CAMPAIGNS:
+        raise RefusedError(too_many_campaigns())
 
 
 async def _lock(connection: AsyncConnection, operator: int) -> None:

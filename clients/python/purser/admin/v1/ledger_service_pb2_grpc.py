@@ -130,7 +130,8 @@ class LedgerServiceServicer:
 
         Over all time, `result` is the balance of the ledger's game result accounts.
 
-        Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND.
+        Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, AMOUNT_RANGE (more was played than
+        64 bits can tell: ask for a shorter time).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,7 +74,8 @@ class LedgerServiceStub:
 
     Over all time, `result` is the balance of the ledger's game result accounts.
 
-    Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND.
+    Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, AMOUNT_RANGE (more was played than
+    64 bits can tell: ask for a shorter time).
     """
     ListOpenCases: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListOpenCasesRequest, _ledger_service_pb2.ListOpenCasesResponse]
     """Lists the open cases of one operator, or of all, oldest movement first.
@@ -160,7 +161,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
 
     Over all time, `result` is the balance of the ledger's game result accounts.
 
-    Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND.
+    Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, AMOUNT_RANGE (more was played than
+    64 bits can tell: ask for a shorter time).
     """
     ListOpenCases: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListOpenCasesRequest, _ledger_service_pb2.ListOpenCasesResponse]  # type: ignore[assignment]
     """Lists the open cases of one operator, or of all, oldest movement first.
@@ -255,7 +257,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Over all time, `result` is the balance of the ledger's game result accounts.
 
-        Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND.
+        Reasons: INVALID_FIELD, OPERATOR_NOT_FOUND, AMOUNT_RANGE (more was played than
+        64 bits can tell: ask for a shorter time).
         """
 
     @_abc_1.abstractmethod

@@ -321,7 +321,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_TRANSACTION_ROLLED_BACK: _ErrorReason.ValueType  # 62
     """A bet or win arrives after its own rollback, or a win names a bet that was
-    rolled back. `transaction_id` is the transaction that was rolled back.
+    rolled back. `transaction_id` is the transaction that was rolled back. Of
+    what came after its rollback nothing is kept but the rollback: it hears the
+    same each time, without `replayed`.
 
     Code: FAILED_PRECONDITION
     Metadata: transaction_id, round_id
@@ -797,7 +799,9 @@ Example: {"reason": "BET_ALREADY_SETTLED", "domain": "purser", "metadata": {"tra
 """
 ERROR_REASON_TRANSACTION_ROLLED_BACK: ErrorReason.ValueType  # 62
 """A bet or win arrives after its own rollback, or a win names a bet that was
-rolled back. `transaction_id` is the transaction that was rolled back.
+rolled back. `transaction_id` is the transaction that was rolled back. Of
+what came after its rollback nothing is kept but the rollback: it hears the
+same each time, without `replayed`.
 
 Code: FAILED_PRECONDITION
 Metadata: transaction_id, round_id

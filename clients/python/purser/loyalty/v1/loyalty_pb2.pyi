@@ -1308,7 +1308,9 @@ class Refund(_message.Message):
     mode WALLET_CASH.
     """
     base_points: _builtins.int
-    """The part of them that the base rate had earned."""
+    """The part of them that the base rate had earned. It may be negative where a
+    refund by lines corrects what one by amount had reversed before.
+    """
     campaign_points: _builtins.int
     """The part of them that multipliers had added; negative for a multiplier below
     1. base_points + campaign_points = refund_equivalent_points. A console of

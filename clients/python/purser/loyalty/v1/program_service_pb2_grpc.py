@@ -116,7 +116,8 @@ class ProgramServiceServicer:
     def CreateCampaign(self, request, context):
         """Creates a campaign. Orders that are rewarded after the answer take part in
         it if their transaction_time lies in its window, which may lie in the past.
-        A campaign cannot be changed, only ended.
+        A campaign cannot be changed, only ended. At most 1000 that have not ended
+        may stand at a time.
 
         Replay: the same campaign_id with the same content answers `replayed`, with
         the campaign as it is now. What counts is the first request, also after the

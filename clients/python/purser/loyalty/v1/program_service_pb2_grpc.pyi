@@ -69,7 +69,8 @@ class ProgramServiceStub:
     CreateCampaign: _grpc.UnaryUnaryMultiCallable[_program_service_pb2.CreateCampaignRequest, _program_service_pb2.CreateCampaignResponse]
     """Creates a campaign. Orders that are rewarded after the answer take part in
     it if their transaction_time lies in its window, which may lie in the past.
-    A campaign cannot be changed, only ended.
+    A campaign cannot be changed, only ended. At most 1000 that have not ended
+    may stand at a time.
 
     Replay: the same campaign_id with the same content answers `replayed`, with
     the campaign as it is now. What counts is the first request, also after the
@@ -136,7 +137,8 @@ class ProgramServiceAsyncStub(ProgramServiceStub):
     CreateCampaign: _aio.UnaryUnaryMultiCallable[_program_service_pb2.CreateCampaignRequest, _program_service_pb2.CreateCampaignResponse]  # type: ignore[assignment]
     """Creates a campaign. Orders that are rewarded after the answer take part in
     it if their transaction_time lies in its window, which may lie in the past.
-    A campaign cannot be changed, only ended.
+    A campaign cannot be changed, only ended. At most 1000 that have not ended
+    may stand at a time.
 
     Replay: the same campaign_id with the same content answers `replayed`, with
     the campaign as it is now. What counts is the first request, also after the
@@ -218,7 +220,8 @@ class ProgramServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_program_service_pb2.CreateCampaignResponse, _abc.Awaitable[_program_service_pb2.CreateCampaignResponse]]:
         """Creates a campaign. Orders that are rewarded after the answer take part in
         it if their transaction_time lies in its window, which may lie in the past.
-        A campaign cannot be changed, only ended.
+        A campaign cannot be changed, only ended. At most 1000 that have not ended
+        may stand at a time.
 
         Replay: the same campaign_id with the same content answers `replayed`, with
         the campaign as it is now. What counts is the first request, also after the

@@ -173,7 +173,8 @@ class WalletServiceServicer:
         moment.
 
         Reasons: INVALID_FIELD, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
-        WALLET_NOT_FOUND; in seamless mode also CASINO_UNREACHABLE.
+        WALLET_NOT_FOUND; in seamless mode also CASINO_UNREACHABLE, and
+        CASINO_REFUSED where the casino does not have the currency.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,7 +222,7 @@ class WalletServiceServicer:
         Reasons: INVALID_FIELD, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
         WALLET_NOT_FOUND, INSUFFICIENT_FUNDS (the balance is zero),
         PLAYER_SUSPENDED, PLAYER_SELF_EXCLUDED, PLAYER_CLOSED; in seamless mode also
-        CASINO_UNREACHABLE.
+        CASINO_UNREACHABLE and CASINO_REFUSED, as for GetBalance.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

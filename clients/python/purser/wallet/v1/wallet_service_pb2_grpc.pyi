@@ -78,7 +78,8 @@ class WalletServiceStub:
     moment.
 
     Reasons: INVALID_FIELD, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
-    WALLET_NOT_FOUND; in seamless mode also CASINO_UNREACHABLE.
+    WALLET_NOT_FOUND; in seamless mode also CASINO_UNREACHABLE, and
+    CASINO_REFUSED where the casino does not have the currency.
     """
     Deposit: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.DepositRequest, _wallet_service_pb2.DepositResponse]
     """Adds money to a wallet. The player must be active. Transfer mode only.
@@ -114,7 +115,7 @@ class WalletServiceStub:
     Reasons: INVALID_FIELD, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
     WALLET_NOT_FOUND, INSUFFICIENT_FUNDS (the balance is zero),
     PLAYER_SUSPENDED, PLAYER_SELF_EXCLUDED, PLAYER_CLOSED; in seamless mode also
-    CASINO_UNREACHABLE.
+    CASINO_UNREACHABLE and CASINO_REFUSED, as for GetBalance.
     """
     CloseGameSession: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.CloseGameSessionRequest, _wallet_service_pb2.CloseGameSessionResponse]
     """Closes a game session. Bets that name it are refused from then on, in every
@@ -315,7 +316,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
     moment.
 
     Reasons: INVALID_FIELD, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
-    WALLET_NOT_FOUND; in seamless mode also CASINO_UNREACHABLE.
+    WALLET_NOT_FOUND; in seamless mode also CASINO_UNREACHABLE, and
+    CASINO_REFUSED where the casino does not have the currency.
     """
     Deposit: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.DepositRequest, _wallet_service_pb2.DepositResponse]  # type: ignore[assignment]
     """Adds money to a wallet. The player must be active. Transfer mode only.
@@ -351,7 +353,7 @@ class WalletServiceAsyncStub(WalletServiceStub):
     Reasons: INVALID_FIELD, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
     WALLET_NOT_FOUND, INSUFFICIENT_FUNDS (the balance is zero),
     PLAYER_SUSPENDED, PLAYER_SELF_EXCLUDED, PLAYER_CLOSED; in seamless mode also
-    CASINO_UNREACHABLE.
+    CASINO_UNREACHABLE and CASINO_REFUSED, as for GetBalance.
     """
     CloseGameSession: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.CloseGameSessionRequest, _wallet_service_pb2.CloseGameSessionResponse]  # type: ignore[assignment]
     """Closes a game session. Bets that name it are refused from then on, in every
@@ -555,7 +557,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         moment.
 
         Reasons: INVALID_FIELD, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
-        WALLET_NOT_FOUND; in seamless mode also CASINO_UNREACHABLE.
+        WALLET_NOT_FOUND; in seamless mode also CASINO_UNREACHABLE, and
+        CASINO_REFUSED where the casino does not have the currency.
         """
 
     @_abc_1.abstractmethod
@@ -609,7 +612,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         Reasons: INVALID_FIELD, CURRENCY_UNKNOWN, PLAYER_NOT_FOUND,
         WALLET_NOT_FOUND, INSUFFICIENT_FUNDS (the balance is zero),
         PLAYER_SUSPENDED, PLAYER_SELF_EXCLUDED, PLAYER_CLOSED; in seamless mode also
-        CASINO_UNREACHABLE.
+        CASINO_UNREACHABLE and CASINO_REFUSED, as for GetBalance.
         """
 
     @_abc_1.abstractmethod
