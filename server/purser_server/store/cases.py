@@ -13,10 +13,10 @@ from purser_server.domain.pending import Pending
 from purser_server.domain.transactions import Transaction, TransactionState, TransactionType
 from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.rows import Row, pending_from_row
-from purser_server.store.statements import PENDING_COLUMNS
+from purser_server.store.statements import PENDING_COLUMNS, PENDING_JOIN
 
-_JOINS = """
-JOIN players l ON l.operator_no = p.operator_no AND l.player_no = p.player_no
+_JOINS = f"""
+{PENDING_JOIN}
 JOIN operators o ON o.operator_no = p.operator_no
 """
 

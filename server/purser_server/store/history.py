@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import TextualSelect, select, text
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from purser_server.domain.rounds import Round
 from purser_server.domain.transactions import Transaction, TransactionState
+from purser_server.store import lists
 from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.rows import pending_from_row, round_from_row, transaction_from_row
 from purser_server.store.statements import (
     LISTED_COLUMNS,
     PENDING_COLUMNS,
+    PENDING_JOIN,
     TRANSACTION_JOINS,
 )
-from purser_server.store.tables import pending, players, rounds
+from purser_server.store.tables import players, rounds
 from purser_server.usecases.ports import HistoryFilter
 
 
@@ -45,22 +47,11 @@ class PostgresHistory:
         self, operator: int, only: HistoryFilter, before: int | None, limit: int
     ) -> Sequence[Transaction]:
         """Return transactions, newest first, from before the number `before`."""
-        conditions = ["t.operator_no = :operator"]
-        values: dict[str, Any] = {"operator": operator, "limit": limit}
-        for condition, name, value in _conditions(only, before):
-            conditions.append(condition)
-            values[name] = value
-        query = _transactions(
-            " AND ".join(conditions), "ORDER BY t.transaction_no DESC LIMIT :limit"
-        )
         async with reading(self._engine) as connection:
             # What is pending first: meanwhile it may become part of the history, never the reverse.
-            waiting = await _pending(connection, operator, only, before, limit)
-            rows = (await connection.execute(query, values)).mappings()
-            found = [transaction_from_row(row) for row in rows]
-        stored = {transaction.transaction_id for transaction in found}
-        found += [waits for waits in waiting if waits.transaction_id not in stored]
-        return sorted(found, key=lambda transaction: -transaction.number)[:limit]
+            waiting = await _newest_waiting(connection, operator, only, before, limit)
+            final = await _newest_final(connection, operator, only, before, limit)
+        return lists.with_waiting(final, waiting, lambda transaction: transaction, limit)
 
     @again_when_cut
     async def round(
@@ -87,31 +78,42 @@ class PostgresHistory:
             return round_from_row(row, player_id) if row is not None else None
 
 
-def _transactions(where: str, tail: str = "") -> TextualSelect:
-    # Every part is a constant of this module or of `statements`; values come as parameters.
-    sql = f"SELECT {LISTED_COLUMNS} FROM transactions t {TRANSACTION_JOINS} WHERE {where} {tail}"
-    return text(sql).columns(detail=JSONB)
-
-
 async def _final(connection: AsyncConnection, values: Mapping[str, Any]) -> Transaction | None:
-    rows = await connection.execute(_ONE_TRANSACTION, values)
+    rows = await connection.execute(_ONE_FINAL, values)
     row = rows.mappings().first()
     return transaction_from_row(row) if row is not None else None
 
 
 async def _waiting(connection: AsyncConnection, values: Mapping[str, Any]) -> Transaction | None:
-    row = (await connection.execute(_ONE_PENDING, values)).mappings().first()
+    row = (await connection.execute(_ONE_WAITING, values)).mappings().first()
     return pending_from_row(row).transaction if row is not None else None
 
 
-_ONE_PENDING = text(f"""
-SELECT {PENDING_COLUMNS} FROM pending p
-JOIN players l ON l.operator_no = p.operator_no AND l.player_no = p.player_no
-WHERE p.operator_no = :operator AND p.transaction_id = :id
-""")
+async def _newest_final(
+    connection: AsyncConnection,
+    operator: int,
+    only: HistoryFilter,
+    before: int | None,
+    limit: int,
+) -> list[Transaction]:
+    """Return the newest transactions with an outcome that fit the filter."""
+    conditions = [
+        *lists.of_player("t", only.player_id),
+        *lists.is_any("t.type", "types", only.types),
+        *lists.is_any(_STATE, "states", only.states),
+        *lists.within("t.create_time", only.start_time, only.end_time),
+        *lists.before("t.transaction_no", before),
+    ]
+    if only.round_id:
+        rounds_ = "SELECT round_no FROM rounds WHERE operator_no = :operator"
+        named = f"t.round_no IN ({rounds_} AND round_id = :round_id)"
+        conditions.append((named, "round_id", only.round_id))
+    query, values = lists.newest(_FINAL, "t.transaction_no", operator, limit, conditions)
+    rows = await connection.execute(text(query).columns(detail=JSONB), values)
+    return [transaction_from_row(row) for row in rows.mappings()]
 
 
-async def _pending(
+async def _newest_waiting(
     connection: AsyncConnection,
     operator: int,
     only: HistoryFilter,
@@ -121,63 +123,32 @@ async def _pending(
     """Return the newest movements without an outcome that fit the filter."""
     if only.states and TransactionState.PENDING not in only.states:
         return []
-    query = (
-        select(pending, players.c.player_id)
-        .join(
-            players,
-            (players.c.operator_no == pending.c.operator_no)
-            & (players.c.player_no == pending.c.player_no),
-        )
-        .where(pending.c.operator_no == operator)
-        .order_by(pending.c.intent_no.desc())
-        .limit(limit)
-    )
-    if only.player_id:
-        query = query.where(players.c.player_id == only.player_id)
+    conditions = [
+        *lists.of_player("p", only.player_id),
+        *lists.is_any("p.type", "types", only.types),
+        *lists.within("p.create_time", only.start_time, only.end_time),
+        *lists.before("p.intent_no", before),
+    ]
     if only.round_id:
-        query = query.where(pending.c.round_id == only.round_id)
-    if only.types:
-        query = query.where(pending.c.type.in_(only.types))
-    if only.start_time is not None:
-        query = query.where(pending.c.create_time >= only.start_time)
-    if only.end_time is not None:
-        query = query.where(pending.c.create_time < only.end_time)
-    if before is not None:
-        query = query.where(pending.c.intent_no < before)
-    rows = (await connection.execute(query)).mappings()
-    return [pending_from_row(row).transaction for row in rows]
+        conditions.append(("p.round_id = :round_id", "round_id", only.round_id))
+    query, values = lists.newest(_WAITING, "p.intent_no", operator, limit, conditions)
+    rows = await connection.execute(text(query), values)
+    return [pending_from_row(row).transaction for row in rows.mappings()]
 
 
-def _conditions(only: HistoryFilter, before: int | None) -> Iterator[tuple[str, str, Any]]:
-    """Yield, for each filter that is set, its condition, its parameter's name and value."""
-    if only.player_id:
-        # By number, so that the player's own index serves.
-        number = (
-            "t.player_no = (SELECT player_no FROM players"
-            " WHERE operator_no = :operator AND player_id = :player_id)"
-        )
-        yield number, "player_id", only.player_id
-    if only.round_id:
-        named = (
-            "t.round_no IN (SELECT round_no FROM rounds"
-            " WHERE operator_no = :operator AND round_id = :round_id)"
-        )
-        yield named, "round_id", only.round_id
-    if only.types:
-        yield "t.type = ANY(:types)", "types", [int(kind) for kind in only.types]
-    if only.states:
-        yield _STATE_IS_ANY, "states", [int(state) for state in only.states]
-    if only.start_time is not None:
-        yield "t.create_time >= :start_time", "start_time", only.start_time
-    if only.end_time is not None:
-        yield "t.create_time < :end_time", "end_time", only.end_time
-    if before is not None:
-        yield "t.transaction_no < :before", "before", before
-
-
-_STATE_IS_ANY = (
-    "(CASE WHEN v.rollback_no IS NULL THEN t.state"
-    f" ELSE {int(TransactionState.ROLLED_BACK)} END) = ANY(:states)"
+_STATE = (
+    f"(CASE WHEN v.rollback_no IS NULL THEN t.state ELSE {int(TransactionState.ROLLED_BACK)} END)"
 )
 
-_ONE_TRANSACTION = _transactions("t.operator_no = :operator AND t.transaction_id = :id")
+_FINAL = f"""
+SELECT {LISTED_COLUMNS} FROM transactions t {TRANSACTION_JOINS}
+WHERE t.operator_no = :operator
+"""
+
+_WAITING = f"""
+SELECT {PENDING_COLUMNS} FROM pending p {PENDING_JOIN}
+WHERE p.operator_no = :operator
+"""
+
+_ONE_FINAL = text(f"{_FINAL} AND t.transaction_id = :id").columns(detail=JSONB)
+_ONE_WAITING = text(f"{_WAITING} AND p.transaction_id = :id")

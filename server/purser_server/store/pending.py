@@ -11,7 +11,7 @@ from purser_server.domain.callbacks import LEASE_MARGIN
 from purser_server.domain.pending import Pending
 from purser_server.store.engine import again_when_cut, reading, writing
 from purser_server.store.rows import pending_from_row
-from purser_server.store.statements import PENDING_COLUMNS
+from purser_server.store.statements import PENDING_COLUMNS, PENDING_JOIN
 
 _LOOKED_AT = 5_000
 """How many due intents a look ranks; behind so many of one operator's others wait for a look."""
@@ -44,7 +44,7 @@ WITH looked_at AS (
 )
 SELECT {PENDING_COLUMNS}
 FROM taken p
-JOIN players l ON l.operator_no = p.operator_no AND l.player_no = p.player_no
+{PENDING_JOIN}
 """).bindparams(bindparam("margin", LEASE_MARGIN, Interval))
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from purser_server.domain.accounts import AccountKind
 from purser_server.domain.points import Hold, HoldState, points_of
 from purser_server.domain.transactions import Transaction, TransactionType
+from purser_server.store import lists
 from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.points_rows import (
     REDEMPTION_COLUMNS,
@@ -25,6 +26,7 @@ from purser_server.store.statements import LISTED_COLUMNS, TRANSACTION_JOINS
 from purser_server.usecases.loyalty_ports import PlayerPoints, PointsFilter, Redeemed
 
 _KIND = int(AccountKind.PLAYER_POINTS)
+_ACTIVE = int(HoldState.ACTIVE)
 
 # Points expire at their time, however much later that is posted.
 _TOOK_PLACE = f"""
@@ -52,9 +54,9 @@ SELECT currency_code, owed FROM owed_cashback
 WHERE operator_no = :operator AND player_no = :player AND owed > 0 ORDER BY currency_code
 """)
 
-_HOLDS = text("""
+_HOLDS = text(f"""
 SELECT hold_id, '' AS player_id, state, expire_time, detail FROM holds
-WHERE player_no = :player AND operator_no = :operator AND state = 1
+WHERE player_no = :player AND operator_no = :operator AND state = {_ACTIVE}
 """).columns(detail=JSONB)
 
 _HOLD = text("""
@@ -71,13 +73,14 @@ JOIN transactions t ON t.operator_no = r.operator_no AND t.transaction_no = r.re
 WHERE r.operator_no = :operator AND r.transaction_id = :transaction_id
 """).columns(parts=JSONB)
 
-_DUE = text("""
+_DUE = text(f"""
 SELECT DISTINCT o.operator_no, p.player_id FROM (
     (SELECT operator_no, player_no FROM lots
      WHERE expire_time <= clock_timestamp() ORDER BY expire_time LIMIT :limit)
     UNION ALL
     (SELECT operator_no, player_no FROM holds
-     WHERE state = 1 AND expire_time <= clock_timestamp() ORDER BY expire_time LIMIT :limit)
+     WHERE state = {_ACTIVE} AND expire_time <= clock_timestamp()
+     ORDER BY expire_time LIMIT :limit)
     UNION ALL
     (SELECT operator_no, player_no FROM rewards
      WHERE due_time <= clock_timestamp() ORDER BY due_time LIMIT :limit)
@@ -110,16 +113,14 @@ class PostgresPoints:
         self, operator: int, only: PointsFilter, before: int | None, limit: int
     ) -> Sequence[Transaction]:
         """Return what changed a player's points, newest first, from before a number."""
-        conditions, values = ["t.operator_no = :operator"], {"operator": operator, "limit": limit}
-        for condition, name, value in _conditions(only, before):
-            conditions.append(condition)
-            values[name] = value
-        query = text(
-            f"SELECT {LISTED_COLUMNS}, e.transaction_id AS earned_id"
-            f" FROM transactions t {TRANSACTION_JOINS} {_EARNED_JOIN}"
-            f" WHERE a.kind = {_KIND} AND t.change <> 0 AND {' AND '.join(conditions)}"
-            " ORDER BY t.transaction_no DESC LIMIT :limit"
-        ).columns(detail=JSONB)
+        conditions = (
+            *lists.of_player("t", only.player_id),
+            *lists.is_any("t.type", "types", only.types),
+            *lists.within(_TOOK_PLACE, only.start_time, only.end_time),
+            *lists.before("t.transaction_no", before),
+        )
+        sql, values = lists.newest(_HISTORY, "t.transaction_no", operator, limit, conditions)
+        query = text(sql).columns(detail=JSONB)
         async with reading(self._engine) as connection:
             rows = (await connection.execute(query, values)).mappings()
             return [_change_from_row(row) for row in rows]
@@ -151,11 +152,14 @@ class PostgresPoints:
             return [(row.operator_no, row.player_id) for row in rows]
 
 
-# What had brought the points that expired.
-_EARNED_JOIN = """
+# With what had brought the points that expired.
+_HISTORY = f"""
+SELECT {LISTED_COLUMNS}, e.transaction_id AS earned_id
+FROM transactions t {TRANSACTION_JOINS}
 LEFT JOIN transactions e
   ON e.operator_no = t.operator_no
  AND e.transaction_no = (t.detail -> 'loyalty' ->> 'earned_by')::bigint
+WHERE a.kind = {_KIND} AND t.change <> 0 AND t.operator_no = :operator
 """
 
 
@@ -174,20 +178,3 @@ async def _points(connection: AsyncConnection, operator: int, player: Any) -> Pl
     owed = {row.currency_code: row.owed for row in await connection.execute(_OWED, values)}
     earned_by = {row["earned_no"]: row["transaction_id"] for row in lots}
     return PlayerPoints(points, player.now, earned_by, owed)
-
-
-def _conditions(only: PointsFilter, before: int | None) -> Sequence[tuple[str, str, Any]]:
-    number = (
-        "t.player_no = (SELECT player_no FROM players"
-        " WHERE operator_no = :operator AND player_id = :player_id)"
-    )
-    found: list[tuple[str, str, Any]] = [(number, "player_id", only.player_id)]
-    if only.types:
-        found.append(("t.type = ANY (:types)", "types", [int(kind) for kind in only.types]))
-    if only.start_time is not None:
-        found.append((f"{_TOOK_PLACE} >= :start_time", "start_time", only.start_time))
-    if only.end_time is not None:
-        found.append((f"{_TOOK_PLACE} < :end_time", "end_time", only.end_time))
-    if before is not None:
-        found.append(("t.transaction_no < :before", "before", before))
-    return found

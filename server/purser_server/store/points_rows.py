@@ -18,6 +18,7 @@ from purser_server.store.rows import Row, microseconds, refusal_from_json, refus
 from purser_server.store.statements import IDS, NUMBERS
 
 _POINTS_KIND = int(AccountKind.PLAYER_POINTS)
+_ACTIVE = int(HoldState.ACTIVE)
 
 # Given: operator numbers, player numbers.
 MAKE_POINTS_ACCOUNTS = f"""
@@ -52,7 +53,8 @@ FROM (
     -- By player, whatever PostgreSQL thinks of how few active holds there are in all.
     CROSS JOIN LATERAL (
         SELECT h.operator_no, h.hold_id FROM holds h
-        WHERE h.player_no = w.player_no AND h.operator_no = w.operator_no AND h.state = 1
+        WHERE h.player_no = w.player_no AND h.operator_no = w.operator_no
+          AND h.state = {_ACTIVE}
         OFFSET 0
     ) AS own
     UNION

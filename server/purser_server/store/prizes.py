@@ -14,11 +14,13 @@ from purser_server.domain.outcomes import CallbackOutcome, Phase
 from purser_server.domain.prize_cashbacks import PrizeCashback, PrizeCashbackState, cashback_of
 from purser_server.domain.prizes import Prize, PrizeState
 from purser_server.domain.transactions import TransactionState, TransactionType
+from purser_server.store import lists
 from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.prize_rows import PRIZE_COLUMNS, prize_from_row
 from purser_server.store.rows import pending_from_row, transaction_from_row
 from purser_server.store.statements import (
     PENDING_COLUMNS,
+    PENDING_JOIN,
     TRANSACTION_COLUMNS,
     TRANSACTION_JOINS,
 )
@@ -45,7 +47,7 @@ WHERE t.type = {_PRIZE} AND t.operator_no = :operator
 
 _PENDING = f"""
 SELECT {PENDING_COLUMNS}
-FROM pending p JOIN players l ON l.operator_no = p.operator_no AND l.player_no = p.player_no
+FROM pending p {PENDING_JOIN}
 WHERE p.type = {_PRIZE} AND p.operator_no = :operator
 """
 
@@ -87,15 +89,12 @@ class PostgresPrizes:
         self, operator: int, only: PrizeFilter, before: int | None, limit: int
     ) -> Sequence[tuple[Prize, datetime]]:
         """Return prizes, each with the time as of which it was read, newest first."""
-        conditions: list[tuple[str, str, Any]] = []
-        if only.player_id:
-            conditions.append((_player("z"), "player_id", only.player_id))
-        if only.states:
-            states = [int(state) for state in only.states]
-            conditions.append((f"{_STATE} = ANY (:states)", "states", states))
-        if before is not None:
-            conditions.append(("z.prize_no < :before", "before", before))
-        query, values = _listed(_PRIZES, conditions, "z.prize_no", operator, limit)
+        conditions = (
+            *lists.of_player("z", only.player_id),
+            *lists.is_any(_STATE, "states", only.states),
+            *lists.before("z.prize_no", before),
+        )
+        query, values = lists.newest(_PRIZES, "z.prize_no", operator, limit, conditions)
         async with reading(self._engine) as connection:
             rows = (await connection.execute(text(query), values)).mappings()
             return [(prize_from_row(row), row["now"]) for row in rows]
@@ -121,9 +120,7 @@ class PostgresPrizes:
             # What is pending first: meanwhile it may become part of the history, never the reverse.
             waiting = await _pending(connection, operator, only, before, limit)
             final = await _final(connection, operator, only, before, limit)
-        stored = {cashback.transaction.transaction_id for cashback in final}
-        found = [*final, *(it for it in waiting if it.transaction.transaction_id not in stored)]
-        return sorted(found, key=lambda cashback: -cashback.transaction.number)[:limit]
+        return lists.with_waiting(final, waiting, lambda cashback: cashback.transaction, limit)
 
     @again_when_cut
     async def player_messages(self, operator: int) -> Mapping[str, str]:
@@ -151,15 +148,17 @@ async def _final(
     before: int | None,
     limit: int,
 ) -> list[PrizeCashback]:
-    conditions = _conditions("t", only, _FINAL_STATE)
+    conditions = [
+        *lists.of_player("t", only.player_id),
+        *lists.is_any(_FINAL_STATE, "states", only.states),
+        *lists.before("t.transaction_no", before),
+    ]
     if only.prize_id:
         # Its player's own index serves.
         owner = "(SELECT player_no FROM prizes WHERE operator_no = :operator AND prize_id = :owned)"
         conditions.append((f"t.player_no = {owner}", "owned", only.prize_id))
         conditions.append(("t.detail ->> 'prize_id' = :prize_id", "prize_id", only.prize_id))
-    if before is not None:
-        conditions.append(("t.transaction_no < :before", "before", before))
-    query, values = _listed(_FINAL, conditions, "t.transaction_no", operator, limit)
+    query, values = lists.newest(_FINAL, "t.transaction_no", operator, limit, conditions)
     rows = await connection.execute(text(query).columns(detail=JSONB), values)
     return [PrizeCashback(transaction_from_row(row)) for row in rows.mappings()]
 
@@ -171,12 +170,14 @@ async def _pending(
     before: int | None,
     limit: int,
 ) -> list[PrizeCashback]:
-    conditions = _conditions("p", only, _PENDING_STATE)
+    conditions = [
+        *lists.of_player("p", only.player_id),
+        *lists.is_any(_PENDING_STATE, "states", only.states),
+        *lists.before("p.intent_no", before),
+    ]
     if only.prize_id:
         conditions.append(("p.prize_id = :prize_id", "prize_id", only.prize_id))
-    if before is not None:
-        conditions.append(("p.intent_no < :before", "before", before))
-    query, values = _listed(_PENDING, conditions, "p.intent_no", operator, limit)
+    query, values = lists.newest(_PENDING, "p.intent_no", operator, limit, conditions)
     rows = await connection.execute(text(query), values)
     return [_as_pending(row) for row in rows.mappings()]
 
@@ -184,31 +185,3 @@ async def _pending(
 def _as_pending(row: Any) -> PrizeCashback:
     pending = pending_from_row(row)
     return cashback_of(pending.transaction, pending)
-
-
-def _conditions(table: str, only: PrizeCashbackFilter, state: str) -> list[tuple[str, str, Any]]:
-    found: list[tuple[str, str, Any]] = []
-    if only.player_id:
-        found.append((_player(table), "player_id", only.player_id))
-    if only.states:
-        states = [int(each) for each in only.states]
-        found.append((f"{state} = ANY (:states)", "states", states))
-    return found
-
-
-def _player(table: str) -> str:
-    """Return the condition that a row is of the player, by number, so that an index serves."""
-    return (
-        f"{table}.player_no = (SELECT player_no FROM players"
-        " WHERE operator_no = :operator AND player_id = :player_id)"
-    )
-
-
-def _listed(
-    select_: str, conditions: Sequence[tuple[str, str, Any]], by: str, operator: int, limit: int
-) -> tuple[str, dict[str, Any]]:
-    """Return a query of rows, newest first, and its values."""
-    where = "".join(f" AND {condition}" for condition, _, _ in conditions)
-    values = {name: value for _, name, value in conditions}
-    query = f"{select_}{where} ORDER BY {by} DESC LIMIT :limit"
-    return query, {"operator": operator, "limit": limit, **values}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from sqlalchemy import TextualSelect, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from purser_server.domain.refunds import StoredRefund, refund_of
 from purser_server.domain.transactions import TransactionState, TransactionType
+from purser_server.store import lists
 from purser_server.store.engine import again_when_cut, reading
 from purser_server.store.rows import transaction_from_row
 from purser_server.store.statements import TRANSACTION_COLUMNS, TRANSACTION_JOINS
@@ -47,27 +47,22 @@ class PostgresRefunds:
         self, operator: int, only: RefundFilter, before: int | None, limit: int
     ) -> tuple[Sequence[StoredRefund], bool]:
         """Return refunds, newest first, from before a number, and whether there are more."""
-        conditions, values = ["f.operator_no = :operator"], {"operator": operator, "limit": limit}
-        for condition, name, value in _conditions(only, before):
-            conditions.append(condition)
-            values[name] = value
+        where, values = lists.filtered(operator, _conditions(only, before))
+        values["limit"] = limit
         async with reading(self._engine) as connection:
-            found = await connection.execute(_page(" AND ".join(conditions)), values)
+            found = await connection.execute(_page(where), values)
             rows = found.mappings().all()
         more = bool(rows) and rows[0]["found"] > len(rows)
         return [refund_of(transaction_from_row(row)) for row in rows], more
 
 
-def _conditions(only: RefundFilter, before: int | None) -> Iterator[tuple[str, str, Any]]:
-    if only.player_id:
-        player = "SELECT player_no FROM players WHERE operator_no = :operator"
-        yield f"f.player_no = ({player} AND player_id = :player_id)", "player_id", only.player_id
+def _conditions(only: RefundFilter, before: int | None) -> Iterator[lists.Condition]:
+    yield from lists.of_player("f", only.player_id)
     if only.reverse_transaction_id:
         reward = "SELECT reward_no FROM rewards WHERE operator_no = :operator"
         condition = f"f.reward_no = ({reward} AND transaction_id = :reversed_id)"
         yield condition, "reversed_id", only.reverse_transaction_id
-    if before is not None:
-        yield "f.refund_no < :before", "before", before
+    yield from lists.before("f.refund_no", before)
 
 
 def _page(where: str) -> TextualSelect:
@@ -77,7 +72,7 @@ WITH page AS (
     SELECT f.refund_no, octet_length((t.detail #> '{{loyalty,refund}}')::text) AS size
     FROM refunds f
     JOIN transactions t ON t.operator_no = f.operator_no AND t.transaction_no = f.refund_no
-    WHERE {where}
+    WHERE f.operator_no = :operator{where}
     ORDER BY f.refund_no DESC LIMIT :limit + 1
 ), sized AS (
     SELECT refund_no, count(*) OVER () AS found,

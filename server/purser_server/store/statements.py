@@ -136,6 +136,8 @@ PENDING_COLUMNS = """
        p.prize_id
 """
 
+PENDING_JOIN = "JOIN players l ON l.operator_no = p.operator_no AND l.player_no = p.player_no"
+
 # The intents of these players, and those with these ids. Given: operator numbers, ids; operator
 # numbers, player numbers.
 PENDING_OF = f"""
@@ -148,7 +150,7 @@ FROM (
     JOIN pending own ON own.operator_no = w.operator_no AND own.player_no = w.player_no
 ) AS wanted
 JOIN pending p ON p.operator_no = wanted.operator_no AND p.transaction_id = wanted.transaction_id
-JOIN players l ON l.operator_no = p.operator_no AND l.player_no = p.player_no
+{PENDING_JOIN}
 """
 
 # Given: operator numbers, session ids.
