@@ -36,7 +36,7 @@ from tests.support.prizes import PrizeDesk
 from tests.support.process import ADMIN_KEY, PurserProcess
 from tests.support.rpcs import RPCS, Rpc
 
-EXAMPLES = 120
+EXAMPLES = 80
 NEVER = {"UNSPECIFIED", "INTERNAL_ERROR"}
 CATALOGUE = {
     value.name.removeprefix("ERROR_REASON_")
