@@ -98,16 +98,31 @@ async def test_every_workload_plays_until_its_window_is_over(
     server: PurserProcess, workload: Workload
 ) -> None:
     async with a_casino(server, is_seamless=workload.is_seamless) as casino:
-        window = Window(0.0, 0.3)
-        pick = workload.players(casino.players)
-        load = asyncio.create_task(workload.load(casino, window, pick, 4))
-        await window.warm_up()
-        await window.count()
-        await load
+        acknowledged = await played(workload, casino, seconds=0.3)
 
-        assert window.acknowledged
+        assert acknowledged
         assert (casino.keeper_pid is not None) == workload.is_seamless
-        await casino.verify(window.acknowledged)
+        await casino.verify(acknowledged)
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["as listed", "backwards"])
+async def test_workloads_play_one_after_another_at_one_casino(
+    casino: Casino, backwards: bool
+) -> None:
+    own = [workload for workload in WORKLOADS if not workload.is_seamless]
+    for workload in reversed(own) if backwards else own:
+        await casino.verify(await played(workload, casino, seconds=0.1))
+
+
+async def played(workload: Workload, casino: Casino, *, seconds: float) -> list[str]:
+    """Play a workload for so long; return what was acknowledged."""
+    window = Window(0.0, seconds)
+    pick = workload.players(casino.players)
+    load = asyncio.create_task(workload.load(casino, window, pick, 4))
+    await window.warm_up()
+    await window.count()
+    await load
+    return window.acknowledged
 
 
 async def test_a_seamless_figure_does_not_count_when_the_casino_has_other_money_than_is_recorded(
