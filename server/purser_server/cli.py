@@ -304,7 +304,7 @@ def bench(
     A figure counts only when the ledger verifies and holds every acknowledged transaction once.
     """
     from purser_server.bench.run import BenchError, Plan, run
-    from purser_server.demo.server_process import terminated_like_interrupted
+    from purser_server.programs.interruption import terminated_like_interrupted
 
     plan = Plan(players=players, filled=size, seconds=seconds, workers=workers, only=only)
     if pgbench_scale is not None:

@@ -26,10 +26,10 @@ from purser_server.bench.report import Figures, Report
 from purser_server.bench.seamless import seamless_casino
 from purser_server.bench.window import Window
 from purser_server.bench.workloads import WORKLOADS, Workload
-from purser_server.demo.program import ProgramError
-from purser_server.demo.server_process import ServerProcess, running_server
 from purser_server.ops.embedded_postgres import EmbeddedPostgresError
 from purser_server.ops.postgres_programs import MAJOR_VERSION
+from purser_server.programs.program import ProgramError
+from purser_server.programs.server import ServerProcess, running_server
 
 
 class BenchError(Exception):
