@@ -32,7 +32,7 @@ from purser_server.ledger.combiner import Ledger
 from purser_server.ledger.lane import LaneLimits
 from purser_server.ops.checkpoints import checkpoint
 from purser_server.ops.embedded_postgres import EmbeddedPostgres
-from purser_server.ops.metrics import Metrics
+from purser_server.ops.metrics import CasinoMetrics, Metrics, WriteMetrics
 from purser_server.ops.periodic import Periodic
 from purser_server.ops.settings import Settings
 from purser_server.rpc.cashback_service import CashbackServicer
@@ -203,7 +203,7 @@ async def administration(
         await prepare(url, found=found)
         engine = make_engine(url)
         try:
-            yield Administration(engine, _make_ledger(settings, url, Metrics()))
+            yield Administration(engine, _make_ledger(settings, url, Metrics().writes))
         finally:
             await engine.dispose()
 
@@ -217,21 +217,14 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
     async with AsyncExitStack() as stack:
         engine = make_engine(url)
         stack.push_async_callback(engine.dispose)
-        # Connections of their own, so that no slow reader keeps a bet waiting for its key.
-        key_engine = make_engine(url, pool_size=2)
-        stack.push_async_callback(key_engine.dispose)
-        authenticator = Authenticator(
-            PostgresKeys(key_engine),
-            standard_currencies(),
-            settings.admin_key.get_secret_value() if settings.admin_key else None,
-        )
+        authenticator = await stack.enter_async_context(_authenticating(settings, url))
         metrics = Metrics()
-        ledger = _make_ledger(settings, url, metrics)
-        metrics.watch_queue(lambda: ledger.queued)
+        ledger = _make_ledger(settings, url, metrics.writes)
+        metrics.writes.watch_queue(lambda: ledger.queued)
         stopping = asyncio.Event()
-        casinos = CasinoClient(metrics.observe_callback)
+        casinos = CasinoClient(metrics.casinos.observe)
         stack.push_async_callback(casinos.close)
-        mode = _make_seamless_mode(settings, engine, ledger, casinos, metrics)
+        mode = _make_seamless_mode(settings, engine, ledger, casinos, metrics.casinos)
 
         def forget() -> None:
             authenticator.forget()
@@ -244,7 +237,7 @@ async def serving(settings: Settings, url: str, *, share_port: bool = False) -> 
         server = PurserServer(
             servicers,
             authenticator,
-            metrics.observe_call,
+            metrics.calls.observe,
             # Above what the queue holds: its own answer says more than gRPC's.
             ServerLimits(max_concurrent_calls=settings.queue_limit + 1_000),
             stopping,
@@ -275,11 +268,23 @@ def _calm_garbage_collection() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _make_ledger(settings: Settings, url: str, metrics: Metrics) -> Ledger:
+@asynccontextmanager
+async def _authenticating(settings: Settings, url: str) -> AsyncIterator[Authenticator]:
+    """Give what knows the keys, until the end."""
+    # Connections of its own, so that no slow reader keeps a bet waiting for its key.
+    engine = make_engine(url, pool_size=2)
+    try:
+        admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+        yield Authenticator(PostgresKeys(engine), standard_currencies(), admin_key)
+    finally:
+        await engine.dispose()
+
+
+def _make_ledger(settings: Settings, url: str, metrics: WriteMetrics) -> Ledger:
     return Ledger(
         [PostgresWriter(url) for _ in range(settings.lanes)],
         LaneLimits(queued=settings.queue_limit, per_flush=settings.flush_limit),
-        metrics.observe_flush,
+        metrics.observe,
     )
 
 
@@ -290,7 +295,7 @@ def _delays(settings: Settings) -> Delays:
     )
 
 
-def _raise_alerts(metrics: Metrics) -> Callable[[str, Alert, str], None]:
+def _raise_alerts(metrics: CasinoMetrics) -> Callable[[str, Alert, str], None]:
     def alert(operator_id: str, kind: Alert, words: str) -> None:
         _log.error("casino of %s: %s: %s", operator_id, kind, words)
         metrics.count_alert(operator_id, kind)
@@ -312,7 +317,7 @@ def _make_seamless_mode(
     engine: AsyncEngine,
     ledger: Ledger,
     casinos: CasinoClient,
-    metrics: Metrics,
+    metrics: CasinoMetrics,
 ) -> _SeamlessMode:
     pending = PostgresPending(engine)
     modes = Modes(PostgresModes(engine))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 from dataclasses import replace
-from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +15,7 @@ from rich.table import Table
 from purser_server import app as composition
 from purser_server import processes
 from purser_server.cli_cases import app as cases_app
+from purser_server.cli_keys import app as keys_app
 from purser_server.cli_operators import app as operators_app
 from purser_server.cli_options import (
     DatabaseUrl,
@@ -43,8 +42,6 @@ from purser_server.cli_support import (
     tell,
 )
 from purser_server.conformance.cli import app as conformance_app
-from purser_server.domain.errors import Reason
-from purser_server.domain.operators import ApiKey, Role
 from purser_server.domain.verification import Verification
 from purser_server.ops.workers import tell_failure
 
@@ -55,9 +52,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-key_app = typer.Typer(help="API keys of operators.", no_args_is_help=True)
 app.add_typer(operators_app, name="operator")
-app.add_typer(key_app, name="key")
+app.add_typer(keys_app, name="key")
 app.add_typer(cases_app, name="cases")
 app.add_typer(conformance_app, name="conformance")
 
@@ -76,14 +72,6 @@ def purser(
     ] = False,
 ) -> None:
     """Purser: a gRPC wallet and loyalty server for online casinos."""
-
-
-class KeyRole(StrEnum):
-    """What an operator's key may be used for."""
-
-    GAME = "game"
-    BACKEND = "backend"
-    LOYALTY = "loyalty"
 
 
 @app.command()
@@ -152,78 +140,6 @@ def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
             return await composition.prepare(url)
 
     tell(f"The schema is at revision {carry_out(run(), settings)}.")
-
-
-@key_app.command("create")
-def key_create(
-    operator_id: Annotated[str, typer.Argument(help="The operator that the key is for.")],
-    role: Annotated[list[KeyRole], typer.Option(help="What it may be used for. Repeatable.")],
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
-    """Make an API key; it is shown this once."""
-    settings = settings_of(data_dir=data_dir, database_url=database_url)
-
-    async def run() -> tuple[str, str]:
-        async with composition.administration(settings) as admin:
-            roles = [Role[name.name] for name in role]
-            return await admin.operators.create_key(operator_id, roles)
-
-    key_id, api_key = carry_out(
-        run(),
-        settings,
-        hints={
-            Reason.OPERATOR_NOT_FOUND: "make it with "
-            f"`purser operator create {shlex.quote(operator_id)}`"
-        },
-    )
-    tell(f"Key id:  {key_id}")
-    tell(f"API key, shown this once: {api_key}")
-    tell("Send it as gRPC metadata `authorization: Bearer <API key>`.")
-
-
-@key_app.command("list")
-def key_list(
-    operator_id: Annotated[str, typer.Argument(help="The operator whose keys to list.")],
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
-    """List an operator's keys, without their secrets."""
-    settings = settings_of(data_dir=data_dir, database_url=database_url)
-
-    async def run() -> list[ApiKey]:
-        found: list[ApiKey] = []
-        async with composition.administration(settings) as admin:
-            token = ""
-            while True:
-                page, token = await admin.operators.list_keys(operator_id, 1_000, token)
-                found += page
-                if not token:
-                    return found
-
-    table = Table("key id", "roles", "created", "revoked")
-    for key in carry_out(run(), settings):
-        roles = ", ".join(role.name.lower() for role in sorted(key.roles))
-        revoked = f"{key.revoke_time:%Y-%m-%d %H:%M:%S}" if key.revoke_time else ""
-        table.add_row(key.key_id, roles, f"{key.create_time:%Y-%m-%d %H:%M:%S}", revoked)
-    out.print(table)
-
-
-@key_app.command("revoke")
-def key_revoke(
-    key_id: Annotated[str, typer.Argument(help="The key's id, as `key list` shows it.")],
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
-    """Revoke a key; servers refuse it within seconds."""
-    settings = settings_of(data_dir=data_dir, database_url=database_url)
-
-    async def run() -> None:
-        async with composition.administration(settings) as admin:
-            await admin.operators.revoke_key(key_id)
-
-    carry_out(run(), settings)
-    tell(f"Key {key_id} is revoked.")
 
 
 @app.command()
@@ -304,7 +220,7 @@ def bench(
     A figure counts only when the ledger verifies and holds every acknowledged transaction once.
     """
     from purser_server.bench.run import BenchError, Plan, run
-    from purser_server.demo.server_process import terminated_like_interrupted
+    from purser_server.subprocesses.interruption import terminated_like_interrupted
 
     plan = Plan(players=players, filled=size, seconds=seconds, workers=workers, only=only)
     if pgbench_scale is not None:

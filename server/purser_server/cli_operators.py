@@ -21,6 +21,20 @@ from purser_server.usecases.ports import OperatorChange
 
 app = typer.Typer(help="Operators: the casinos of this installation.", no_args_is_help=True)
 
+CallbackOf = Annotated[str, typer.Argument(help="The operator whose casino keeps the money.")]
+CallbackTarget = Annotated[
+    str, typer.Option(help="HOST:PORT of its CasinoCallbackService; none is transfer mode.")
+]
+SigningSecret = Annotated[
+    str,
+    typer.Option(
+        envvar="PURSER_CASINO_SIGNING_SECRET",
+        help="What calls are signed with. Rather by the variable: others can read arguments.",
+    ),
+]
+DeadlineMs = Annotated[int, typer.Option(help="Per attempt; 0 means 2000.")]
+MaxCallsInFlight = Annotated[int, typer.Option(help="At a time; 0 means 256.")]
+TrustedTls = Annotated[bool, typer.Option("--tls", help="With the CAs this machine trusts.")]
 PemFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A PEM file.")]
 
 
@@ -54,20 +68,12 @@ def operator_create(
 
 @app.command("callback")
 def operator_callback(
-    operator_id: Annotated[str, typer.Argument(help="The operator whose casino keeps the money.")],
-    target: Annotated[
-        str, typer.Option(help="HOST:PORT of its CasinoCallbackService; none is transfer mode.")
-    ] = "",
-    signing_secret: Annotated[
-        str,
-        typer.Option(
-            envvar="PURSER_CASINO_SIGNING_SECRET",
-            help="What calls are signed with. Rather by the variable: others can read arguments.",
-        ),
-    ] = "",
-    deadline_ms: Annotated[int, typer.Option(help="Per attempt; 0 means 2000.")] = 0,
-    max_calls_in_flight: Annotated[int, typer.Option(help="At a time; 0 means 256.")] = 0,
-    tls: Annotated[bool, typer.Option("--tls", help="With the CAs this machine trusts.")] = False,
+    operator_id: CallbackOf,
+    target: CallbackTarget = "",
+    signing_secret: SigningSecret = "",
+    deadline_ms: DeadlineMs = 0,
+    max_calls_in_flight: MaxCallsInFlight = 0,
+    tls: TrustedTls = False,
     tls_ca: PemFile = None,
     tls_certificate: PemFile = None,
     tls_key: PemFile = None,

@@ -18,11 +18,13 @@ import pytest
 
 from purser.wallet.v1.wallet_pb2 import TRANSACTION_TYPE_BET, Transaction
 from purser_server.bench.casino import FUNDS, Casino, LedgerError, new_id, pairs
-from purser_server.bench.run import Plan
+from purser_server.bench.processes import Processes
+from purser_server.bench.report import Figures
+from purser_server.bench.run import BenchError, Plan, measure
 from purser_server.bench.seamless import seamless_casino
 from purser_server.bench.shop import Shop, issue_cashback
 from purser_server.bench.window import Window
-from purser_server.bench.workloads import WORKLOADS, Workload, anyone, one, zipf
+from purser_server.bench.workloads import WORKLOADS, Load, Pick, Workload, anyone, one, zipf
 from tests.support.leftovers import processes_of
 from tests.support.process import ADMIN_KEY, PurserProcess, run_purser
 
@@ -93,21 +95,60 @@ async def test_a_figure_does_not_count_when_an_acknowledged_transaction_is_missi
         await casino.verify([new_id()])
 
 
+async def test_a_workload_without_an_answer_in_its_window_has_no_figure(casino: Casino) -> None:
+    async def silent(_casino: Casino, window: Window, _pick: Pick, _in_flight: int) -> None:
+        # It ends as soon as the window is over, and no sooner.
+        while not window.over:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    with pytest.raises(BenchError, match=r"silent: nothing was answered within 0\.1 s"):
+        await measured(silent, casino)
+
+
+async def test_a_workload_that_ends_too_soon_has_no_figure(casino: Casino) -> None:
+    async def short(casino: Casino, window: Window, pick: Pick, _in_flight: int) -> None:
+        window.answered(await casino.play(pairs(2, pick)), perf_counter())
+
+    with pytest.raises(LedgerError, match="the load ended before its time"):
+        await measured(short, casino)
+
+
+async def measured(load: Load, casino: Casino) -> Figures:
+    workload = Workload(load.__name__, load, 1, anyone)
+    plan = Plan(seconds=0.1, warm_up_s=0.0)
+    return await measure(workload, plan, casino, Processes(os.getpid()))
+
+
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 async def test_every_workload_plays_until_its_window_is_over(
     server: PurserProcess, workload: Workload
 ) -> None:
     async with a_casino(server, is_seamless=workload.is_seamless) as casino:
-        window = Window(0.0, 0.3)
-        pick = workload.players(casino.players)
-        load = asyncio.create_task(workload.load(casino, window, pick, 4))
-        await window.warm_up()
-        await window.count()
-        await load
+        acknowledged = await played(workload, casino, seconds=0.3)
 
-        assert window.acknowledged
+        assert acknowledged
         assert (casino.keeper_pid is not None) == workload.is_seamless
-        await casino.verify(window.acknowledged)
+        await casino.verify(acknowledged)
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["as listed", "backwards"])
+async def test_workloads_play_one_after_another_at_one_casino(
+    casino: Casino, backwards: bool
+) -> None:
+    own = [workload for workload in WORKLOADS if not workload.is_seamless]
+    for workload in reversed(own) if backwards else own:
+        await casino.verify(await played(workload, casino, seconds=0.1))
+
+
+async def played(workload: Workload, casino: Casino, *, seconds: float) -> list[str]:
+    """Play a workload for so long; return what was acknowledged."""
+    window = Window(0.0, seconds)
+    pick = workload.players(casino.players)
+    load = asyncio.create_task(workload.load(casino, window, pick, 4))
+    await window.warm_up()
+    await window.count()
+    await load
+    return window.acknowledged
 
 
 async def test_a_seamless_figure_does_not_count_when_the_casino_has_other_money_than_is_recorded(

@@ -24,15 +24,7 @@ async def test_refunds_under_kills_take_what_was_earned_and_no_more(own_database
     casino: Any = await installation.new_casino()
     key: Any = await installation.new_client(casino.operator_id, LOYALTY)
     player, when = await casino.new_player(), ago(seconds=1)
-    shop = Loyalty(key, player, "")
-    await shop.program(point_value="0.10")
-    await shop.campaign("1.5")
-    await shop.adjust(30)
-    await shop.hold("h", points=30)
-    bought = item("bottle", str(UNITS), "1.45")
-    earned = (
-        await shop.order(bought, total_paid=eur("84.00"), hold_id="h", transaction_id="o")
-    ).reward.reward_equivalent_points
+    earned = await buy_with_points(Loyalty(key, player, ""))
     heard: dict[int, Any] = {}
 
     async def give_back(address: str, number: int) -> None:
@@ -70,3 +62,19 @@ async def test_refunds_under_kills_take_what_was_earned_and_no_more(own_database
     await again.close()
     await installation.close()
     assert await server.terminate() == 0
+
+
+async def buy_with_points(shop: Loyalty) -> int:
+    """Order UNITS bottles as order "o", partly for 30 points; return what that earned."""
+    await shop.program(point_value="0.10")
+    await shop.campaign("1.5")
+    await shop.adjust(30)
+    await shop.hold("h", points=30)
+    answer = await shop.order(
+        item("bottle", str(UNITS), "1.45"),
+        total_paid=eur("84.00"),
+        hold_id="h",
+        transaction_id="o",
+    )
+    earned: int = answer.reward.reward_equivalent_points
+    return earned

@@ -276,59 +276,69 @@ async def test_another_operators_players_and_transactions_do_not_exist(
     stranger = await installation.new_casino(BACKEND)
     player = await casino.new_player(money=eur("10.00"))
     await casino.bet(player, eur("1.00"), "r", "the-bet")
-    opened = await casino.wallet.OpenGameSession(
-        wallet_service_pb2.OpenGameSessionRequest(
-            player_id=player, game_id="slots", currency_code="EUR"
-        )
-    )
-    own = await stranger.new_player(money=eur("5.00"))
     suspend = player_service_pb2.UpdatePlayerRequest(
         player_id=player, status=wallet_pb2.PLAYER_STATUS_SUSPENDED
     )
-    attempts: list[tuple[str, Callable[[], Awaitable[Any]]]] = [
-        ("PLAYER_NOT_FOUND", lambda: stranger.balance(player)),
-        ("PLAYER_NOT_FOUND", lambda: stranger.deposit(player, eur("1.00"))),
-        ("PLAYER_NOT_FOUND", lambda: stranger.withdraw_all(player, "EUR")),
-        ("PLAYER_NOT_FOUND", lambda: stranger.bet(player, eur("1.00"), "r")),
-        ("PLAYER_NOT_FOUND", lambda: stranger.win(player, eur("1.00"), "r", "the-bet")),
-        ("PLAYER_NOT_FOUND", lambda: stranger.rollback(player, "the-bet")),
-        ("PLAYER_NOT_FOUND", lambda: stranger.close_round(player, "r")),
-        ("PLAYER_NOT_FOUND", lambda: stranger.players.UpdatePlayer(suspend)),
-        (
-            "PLAYER_NOT_FOUND",
-            lambda: stranger.players.GetPlayer(
-                player_service_pb2.GetPlayerRequest(player_id=player)
-            ),
-        ),
-        (
-            "PLAYER_NOT_FOUND",
-            lambda: stranger.wallet.OpenGameSession(
-                wallet_service_pb2.OpenGameSessionRequest(
-                    player_id=player, game_id="slots", currency_code="EUR"
-                )
-            ),
-        ),
-        ("TRANSACTION_NOT_FOUND", lambda: stranger.transaction("the-bet")),
-        (
-            "SESSION_INVALID",
-            lambda: stranger.bet(own, eur("1.00"), "r", session_id=opened.session_id),
-        ),
-        (
-            "SESSION_INVALID",
-            lambda: stranger.wallet.CloseGameSession(
-                wallet_service_pb2.CloseGameSessionRequest(session_id=opened.session_id)
-            ),
-        ),
+    get = player_service_pb2.GetPlayerRequest(player_id=player)
+    attempts: list[Callable[[], Awaitable[Any]]] = [
+        lambda: stranger.balance(player),
+        lambda: stranger.deposit(player, eur("1.00")),
+        lambda: stranger.withdraw_all(player, "EUR"),
+        lambda: stranger.bet(player, eur("1.00"), "r"),
+        lambda: stranger.win(player, eur("1.00"), "r", "the-bet"),
+        lambda: stranger.rollback(player, "the-bet"),
+        lambda: stranger.close_round(player, "r"),
+        lambda: stranger.players.UpdatePlayer(suspend),
+        lambda: stranger.players.GetPlayer(get),
+        lambda: stranger.wallet.OpenGameSession(session_of(player)),
     ]
-    for reason, attempt in attempts:
-        with refused(reason):
+    for attempt in attempts:
+        with refused("PLAYER_NOT_FOUND"):
             await attempt()
+    with refused("TRANSACTION_NOT_FOUND"):
+        await stranger.transaction("the-bet")
+    assert await casino.balance(player) == 900
+
+
+async def test_another_operators_session_neither_plays_nor_ends(
+    installation: Installation, casino: Client
+) -> None:
+    stranger = await installation.new_casino(BACKEND)
+    own = await stranger.new_player(money=eur("5.00"))
+    player = await casino.new_player(money=eur("10.00"))
+    session_id = (await casino.wallet.OpenGameSession(session_of(player))).session_id
+
+    with refused("SESSION_INVALID"):
+        await stranger.bet(own, eur("1.00"), "r", session_id=session_id)
+    with refused("SESSION_INVALID"):
+        await stranger.wallet.CloseGameSession(
+            wallet_service_pb2.CloseGameSessionRequest(session_id=session_id)
+        )
+
+    await casino.bet(player, eur("1.00"), "r", session_id=session_id)
+    assert await casino.balance(player) == 900
+
+
+async def test_another_operators_bet_stands_when_its_id_is_rolled_back(
+    installation: Installation, casino: Client
+) -> None:
+    stranger = await installation.new_casino(BACKEND)
+    own = await stranger.new_player(money=eur("5.00"))
+    player = await casino.new_player(money=eur("10.00"))
+    await casino.bet(player, eur("1.00"), "r", "the-bet")
+
     # To the stranger the bet's id is unknown; burying it there leaves the bet alone.
     buried = await stranger.rollback(own, "the-bet")
+
     assert buried.outcome == wallet_pb2.ROLLBACK_OUTCOME_TOMBSTONED
-    await casino.bet(player, eur("1.00"), "r", "next", session_id=opened.session_id)
     assert (await casino.transaction("the-bet")).state == wallet_pb2.TRANSACTION_STATE_COMPLETED
-    assert await casino.balance(player) == 800
+    assert await casino.balance(player) == 900
+
+
+def session_of(player: str) -> wallet_service_pb2.OpenGameSessionRequest:
+    return wallet_service_pb2.OpenGameSessionRequest(
+        player_id=player, game_id="slots", currency_code="EUR"
+    )
 
 
 async def test_a_round_of_nobody_is_not_found(casino: Client) -> None:

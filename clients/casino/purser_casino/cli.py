@@ -6,14 +6,29 @@ import asyncio
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import typer
 
 from purser_casino.casino import ReferenceCasino, Tls
+from purser_casino.cli_options import (
+    Currencies,
+    Database,
+    Faults,
+    FaultsSeed,
+    Listen,
+    OperatorId,
+    PlayersByName,
+    PlayersByNumber,
+    SigningSecret,
+    Statuses,
+    TlsCertificate,
+    TlsClientCa,
+    TlsKey,
+)
 from purser_casino.fault_rules import GRAMMAR, FaultSpecError, parse
 from purser_casino.money import minor_units
 from purser_casino.store import MEMORY, Status
@@ -37,52 +52,19 @@ def main_command() -> None:
 
 @app.command(epilog="\b\n" + GRAMMAR.replace("\n\n", "\n\n\b\n"))
 def serve(
-    operator: Annotated[str, typer.Option(help="The operator id that Purser knows it by.")],
-    signing_secret: Annotated[
-        str,
-        typer.Option(
-            envvar="PURSER_CASINO_SIGNING_SECRET",
-            help="The secret of the operator's callback settings.",
-        ),
-    ],
-    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.")] = (
-        "127.0.0.1:50061"
-    ),
-    database: Annotated[
-        str, typer.Option(help="A SQLite file; without one all is gone at the end.")
-    ] = MEMORY,
-    player: Annotated[
-        list[str] | None,
-        typer.Option(help="ID=1000.00EUR: a player and what is there at first. Repeatable."),
-    ] = None,
-    players: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="PREFIX:COUNT=1000.00EUR: players PREFIX0, PREFIX1, … with that much. Repeatable."
-        ),
-    ] = None,
-    status: Annotated[
-        list[str] | None,
-        typer.Option(help="ID=active, ID=suspended or ID=self-excluded. Repeatable."),
-    ] = None,
-    currency: Annotated[
-        list[str] | None,
-        typer.Option(help="CODE:EXPONENT beside ISO 4217, such as USDT:6. Repeatable."),
-    ] = None,
-    faults: Annotated[str, typer.Option(help="SPEC of what goes wrong; see below.")] = "",
-    faults_seed: Annotated[
-        int | None, typer.Option(help="Makes the luck of faults the same each time.")
-    ] = None,
-    tls_certificate: Annotated[
-        Path | None, typer.Option(help="The casino's certificate chain, PEM. Turns TLS on.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(help="The certificate's private key, PEM.")
-    ] = None,
-    tls_client_ca: Annotated[
-        Path | None,
-        typer.Option(help="Accept only clients with a certificate of this CA, PEM (mutual TLS)."),
-    ] = None,
+    operator: OperatorId,
+    signing_secret: SigningSecret,
+    listen: Listen = "127.0.0.1:50061",
+    database: Database = MEMORY,
+    player: PlayersByName = None,
+    players: PlayersByNumber = None,
+    status: Statuses = None,
+    currency: Currencies = None,
+    faults: Faults = "",
+    faults_seed: FaultsSeed = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
 ) -> None:
     """Serve CasinoCallbackService until SIGTERM or Ctrl-C."""
     if not (operator and signing_secret):
@@ -112,20 +94,25 @@ def serve(
             casino.set_status(player_id, of)
         await _serve(casino)
 
+    _run_to_the_end(run())
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _run_to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Run on the fastest event loop there is; what fails is one line."""
     try:
         with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-            runner.run(run())
+            runner.run(work)
     except (OSError, sqlite3.Error) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     except KeyError as error:
         typer.echo(f"--status: there is no player {error}", err=True)
         raise typer.Exit(2) from None
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
 
 
 async def _serve(casino: ReferenceCasino) -> None:

@@ -26,10 +26,10 @@ from purser_server.bench.report import Figures, Report
 from purser_server.bench.seamless import seamless_casino
 from purser_server.bench.window import Window
 from purser_server.bench.workloads import WORKLOADS, Workload
-from purser_server.demo.program import ProgramError
-from purser_server.demo.server_process import ServerProcess, running_server
 from purser_server.ops.embedded_postgres import EmbeddedPostgresError
 from purser_server.ops.postgres_programs import MAJOR_VERSION
+from purser_server.subprocesses.program import ProgramError
+from purser_server.subprocesses.server import ServerProcess, running_server
 
 
 class BenchError(Exception):
@@ -117,15 +117,18 @@ async def _measure_at(
     measured = []
     for workload in workloads:
         with _bar(console, workload.name, 1) as done:
-            line = await _measure(workload, plan, casino, processes)
+            line = await measure(workload, plan, casino, processes)
             done(1)
         console.print(f"  {line.operations_per_s:,.0f}/s", highlight=False)
         measured.append(line)
     return measured
 
 
-async def _measure(workload: Workload, plan: Plan, casino: Casino, processes: Processes) -> Figures:
-    """Put the load on, measure in the midst of it, and verify the ledger when it is over."""
+async def measure(workload: Workload, plan: Plan, casino: Casino, processes: Processes) -> Figures:
+    """Put the load on, measure in the midst of it, and verify the ledger when it is over.
+
+    Raises LedgerError, and BenchError when there is nothing to count.
+    """
     window = Window(plan.warm_up_s, plan.seconds)
     pick = workload.players(casino.players)
     load = asyncio.create_task(workload.load(casino, window, pick, workload.in_flight))
@@ -136,6 +139,10 @@ async def _measure(workload: Workload, plan: Plan, casino: Casino, processes: Pr
     memory = processes.server_memory_mib()
     await load
     await casino.verify(window.acknowledged)
+    if not window.operations:
+        raise BenchError(
+            f"{workload.name}: nothing was answered within {plan.seconds} s; give more --seconds"
+        )
     return Figures(
         workload.name,
         window.operations / window.elapsed_s,
@@ -153,7 +160,7 @@ async def _unless_failed(load: asyncio.Task[None], phase: Coroutine[Any, Any, No
     """Wait for a phase; a load that fails meanwhile fails the run."""
     waiting = asyncio.create_task(phase)
     await asyncio.wait((load, waiting), return_when=asyncio.FIRST_COMPLETED)
-    if load.done():
+    if not waiting.done():
         waiting.cancel()
         load.result()
         raise LedgerError("the load ended before its time")

@@ -24,7 +24,7 @@ from purser_server.bench.casino import (
     new_operator_id,
     player_names,
 )
-from purser_server.demo.casino_process import CasinoProcess, running_casino
+from purser_server.subprocesses.casino import CasinoProcess, running_casino
 
 _BROUGHT = f"{FUNDS.minor_units // 100}.{FUNDS.minor_units % 100:02d}{FUNDS.currency_code}"
 

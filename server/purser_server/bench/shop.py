@@ -1,4 +1,7 @@
-"""The shop under load: purchases that earn points, and what the players have of them afterwards."""
+"""The shop under load: purchases that earn points, and what the players have of them afterwards.
+
+All loads of a run share one casino, and so one program and one campaign.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from purser.loyalty.v1.cashback_service_pb2_grpc import CashbackServiceStub
 from purser.loyalty.v1.points_service_pb2 import GetPointsBalanceRequest
 from purser.loyalty.v1.points_service_pb2_grpc import PointsServiceStub
 from purser.loyalty.v1.program_service_pb2_grpc import ProgramServiceStub
+from purser.loyalty.v1.refund_service_pb2_grpc import RefundServiceStub
 from purser.type.v1.money_pb2 import Money
 from purser_server.bench.casino import CALLS_AT_ONCE, Casino, LedgerError, new_id
 from purser_server.bench.window import Window
@@ -43,6 +47,7 @@ class Shop:
     def __init__(self, casino: Casino) -> None:
         self.casino = casino
         self.cashback: Any = CashbackServiceStub(casino.channel)
+        self.refunds: Any = RefundServiceStub(casino.channel)
         self._points: Any = PointsServiceStub(casino.channel)
         self._programs: Any = ProgramServiceStub(casino.channel)
 
@@ -100,7 +105,7 @@ def rewarding(
 async def issue_cashback(shop: Shop, player: str, transaction_id: str) -> loyalty_pb2.Reward:
     """Reward a bare amount."""
     request = IssueCashbackRequest(
-        player_id=player, transaction_id=transaction_id, transaction_time=_now(), amount=_PAID
+        player_id=player, transaction_id=transaction_id, transaction_time=now(), amount=_PAID
     )
     answer = await shop.cashback.IssueCashback(request, metadata=shop.casino.metadata)
     reward: loyalty_pb2.Reward = answer.reward
@@ -112,7 +117,7 @@ async def reward_order(shop: Shop, player: str, transaction_id: str) -> loyalty_
     request = RewardOrderRequest(
         player_id=player,
         transaction_id=transaction_id,
-        transaction_time=_now(),
+        transaction_time=now(),
         total_paid=_PAID,
         line_items=_LINES,
     )
@@ -121,7 +126,8 @@ async def reward_order(shop: Shop, player: str, transaction_id: str) -> loyalty_
     return reward
 
 
-def _now() -> Timestamp:
-    now = Timestamp()
-    now.GetCurrentTime()
-    return now
+def now() -> Timestamp:
+    """Return when a purchase or its return takes place."""
+    time = Timestamp()
+    time.GetCurrentTime()
+    return time

@@ -5,13 +5,25 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from purser_server.conformance.caller import Target, Tls
+from purser_server.conformance.cli_options import (
+    Address,
+    CurrencyCode,
+    DeadlineSeconds,
+    Only,
+    OperatorId,
+    PlayerId,
+    SigningSecret,
+    TlsCa,
+    TlsCertificate,
+    TlsKey,
+    TrustedTls,
+)
 from purser_server.conformance.report import print_cases, print_summary
 from purser_server.conformance.runner import CannotRunError, Result, cases, run
 
@@ -34,32 +46,17 @@ def conformance() -> None:
 
 @app.command()
 def casino(
-    target: Annotated[str, typer.Option(help="HOST:PORT of the casino's CasinoCallbackService.")],
-    operator: Annotated[str, typer.Option(help="The operator id that the casino knows.")],
-    player: Annotated[
-        str, typer.Option(help="An active player who holds at least 1,000.00 and does not play.")
-    ],
-    currency: Annotated[str, typer.Option(help="The currency to play in, such as EUR.")],
-    signing_secret: Annotated[
-        str,
-        typer.Option(
-            envvar="PURSER_CASINO_SIGNING_SECRET",
-            show_envvar=False,
-            help="The secret that signs. \\[env: PURSER_CASINO_SIGNING_SECRET]",
-        ),
-    ],
-    tls_ca: Annotated[
-        Path | None, typer.Option(help="The authority of the casino's certificate, PEM.")
-    ] = None,
-    tls_certificate: Annotated[
-        Path | None, typer.Option(help="A certificate to show (mutual TLS), PEM.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
-    tls: Annotated[
-        bool, typer.Option("--tls", help="TLS with an authority that this machine trusts.")
-    ] = False,
-    deadline_s: Annotated[float, typer.Option(min=0.1, help="Seconds for one call.")] = 5.0,
-    only: Annotated[str, typer.Option(help="Play only cases whose name contains this.")] = "",
+    target: Address,
+    operator: OperatorId,
+    player: PlayerId,
+    currency: CurrencyCode,
+    signing_secret: SigningSecret,
+    tls_ca: TlsCa = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls: TrustedTls = False,
+    deadline_s: DeadlineSeconds = 5.0,
+    only: Only = "",
 ) -> None:
     """Play the callback contract against a casino, and print what holds.
 

@@ -26,7 +26,6 @@ from purser.wallet.v1.wallet_pb2 import (
     Transaction,
 )
 from purser.wallet.v1.wallet_service_pb2 import BetRequest, GetTransactionRequest
-from purser_server.demo.casino_process import CasinoProcess, running_casino
 from purser_server.demo.chapters import make_key, newest_first
 from purser_server.demo.client import Client
 from purser_server.demo.money import CURRENCY, eur, shown, shown_change, shown_minor
@@ -34,6 +33,7 @@ from purser_server.demo.printing import Narrator
 from purser_server.demo.prize_chapters import lose_and_return_prize
 from purser_server.demo.requests import bet, win
 from purser_server.demo.stage import Moved, Stage, expect, wait_while
+from purser_server.subprocesses.casino import CasinoProcess, running_casino
 
 if TYPE_CHECKING:
     from purser_server.demo.client import Rpc

@@ -17,14 +17,11 @@ from purser_server.demo import (
 )
 from purser_server.demo.client import Client, Refused
 from purser_server.demo.printing import Narrator
-from purser_server.demo.program import ProgramError
 from purser_server.demo.requests import PLAYER
-from purser_server.demo.server_process import (
-    ServerProcess,
-    running_server,
-    terminated_like_interrupted,
-)
 from purser_server.demo.stage import Stage, StoryError, expect
+from purser_server.subprocesses.interruption import terminated_like_interrupted
+from purser_server.subprocesses.program import ProgramError
+from purser_server.subprocesses.server import ServerProcess, running_server
 
 _EXIT_FAILED = 1
 _EXIT_INTERRUPTED = 130

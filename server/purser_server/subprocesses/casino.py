@@ -1,4 +1,4 @@
-"""A casino for the demo and the benchmark: the reference casino as its users start it, in memory.
+"""The reference casino as its users start it, with all it keeps in memory.
 
 It is a program of its own, as a casino in seamless mode is: nothing of it is imported here.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import IO
 
-from purser_server.demo.program import Program, running
+from purser_server.subprocesses.program import Program, running
 
 
 def running_casino(operator_id: str, *options: str) -> AbstractContextManager[CasinoProcess]:

@@ -1,22 +1,20 @@
-"""A server for the demo and the benchmark: Purser as its users start it, in a temporary folder.
+"""Purser as its users start it, in a temporary folder.
 
-Whatever happens to them, server and folder are gone when they end.
+Whatever happens to the program that wants it, server and folder are gone when that ends.
 """
 
 from __future__ import annotations
 
 import secrets
 import shutil
-import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
-from purser_server.demo.program import Program, ProgramError, running
+from purser_server.subprocesses.program import Program, ProgramError, running
 
 _REMOVE_BOUND_S = 10.0
 _POLL_S = 0.05
@@ -60,28 +58,3 @@ def _remove(folder: Path) -> None:
             if time.monotonic() > deadline:
                 raise ProgramError(f"{folder} cannot be removed: {error}") from error
             time.sleep(_POLL_S)
-
-
-@contextmanager
-def terminated_like_interrupted() -> Iterator[None]:
-    """Make SIGTERM and a closed terminal end the program as Ctrl-C does, with its clean-up."""
-    numbers = [
-        number
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is signal.SIG_DFL
-    ]
-    for number in numbers:
-        signal.signal(number, _interrupt)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _interrupt(_number: int, frame: FrameType | None) -> None:
-    # An event loop has a handler of its own for Ctrl-C; one that ignores it ignores no SIGTERM.
-    handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler):
-        raise KeyboardInterrupt
-    handler(signal.SIGINT, frame)

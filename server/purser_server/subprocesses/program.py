@@ -1,4 +1,4 @@
-"""A program that the demo or the benchmark starts, and that is gone when they end."""
+"""A program that runs beside the one that started it, and is gone when that ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO, TypeVar
+
+from purser_server.subprocesses.interruption import interruptions_deferred
 
 _START_BOUND_S = 90.0
 _STOP_BOUND_S = 45.0
@@ -44,7 +46,7 @@ class Program:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # A session of its own: Ctrl-C is for the demo, which then ends the program in order.
+            # A session of its own: Ctrl-C is for who started it, and then ends it in order.
             start_new_session=True,
         )
 
@@ -111,28 +113,11 @@ def running(start: Callable[[IO[bytes], ExitStack], AProgram]) -> Iterator[AProg
     with tempfile.TemporaryFile() as output:
         try:
             # Nothing may be made without being noted, or an interruption would leave it behind.
-            with _interruptions_deferred():
+            with interruptions_deferred():
                 program = start(output, made)
                 made.callback(program.end)
             program.wait_listening()
             yield program
         finally:
-            with _interruptions_deferred():
+            with interruptions_deferred():
                 made.close()
-
-
-@contextmanager
-def _interruptions_deferred() -> Iterator[None]:
-    """Let Ctrl-C wait until this is done."""
-    told: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _frame: told.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
-    if told:
-        signal.raise_signal(told[0])
