@@ -75,7 +75,10 @@ def reserve_port(address: str) -> tuple[socket.socket, str]:
         _require_free(host.strip("[]"), int(port))
         reserved = _bound(host.strip("[]"), int(port), is_shared=True)
     except OSError as error:
-        raise OSError(f"cannot listen on {address}: is the port taken? ({error})") from error
+        raise OSError(
+            f"cannot listen on {address}: is the port taken? ({error}) "
+            "Choose another --listen; port 0 takes a free one"
+        ) from error
     return reserved, f"{host}:{reserved.getsockname()[1]}"
 
 

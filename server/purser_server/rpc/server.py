@@ -69,7 +69,10 @@ class PurserServer:
                 return self._server.add_insecure_port(address)
             return self._server.add_secure_port(address, credentials)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}: is the port taken?") from error
+            raise OSError(
+                f"cannot listen on {address}: is the port taken? "
+                "Choose another --listen; port 0 takes a free one"
+            ) from error
 
     async def start(self) -> None:
         """Begin to serve, and say so in health."""

@@ -99,7 +99,8 @@ class Operators:
         key_id = f"key_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
         api_key = f"purser_{secrets.token_urlsafe(32)}"
         await self._keys.add(key_id, hash_of(api_key), operator, roles)
-        _log.info("API key %s made for operator number %d", key_id, operator)
+        whose = f"operator number {operator}" if operator else "the administrator"
+        _log.info("API key %s made for %s", key_id, whose)
         return key_id, api_key
 
     async def list_keys(
